@@ -1,0 +1,44 @@
+# Both `make demo` and `make test` set up what they need; neither needs anything done before.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check diagrams lock bench clean
+
+PY := .venv/bin/python
+
+help:
+	@echo "make demo      six simulated calls with recorded speech, and what happened in each"
+	@echo "make test      every check and every test"
+	@echo "make diagrams  draw the machine anew (needs graphviz)"
+	@echo "make bench     what a frame costs"
+	@echo "make lock      resolve the locked dependencies anew"
+
+.venv/demo: requirements.lock pyproject.toml tools/setup.sh
+	@tools/setup.sh requirements.lock $@
+
+.venv/test: requirements-test.lock pyproject.toml tools/setup.sh
+	@tools/setup.sh requirements-test.lock $@
+
+demo: .venv/demo
+	@$(PY) -m callfsm.sim.demo
+
+check: .venv/test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m callfsm.cli diagram --check
+
+test: check
+	$(PY) -m pytest
+
+diagrams: .venv/test
+	$(PY) -m callfsm.cli diagram
+
+bench: .venv/test
+	$(PY) bench/frame.py
+
+lock: .venv/test
+	$(PY) -m pip install -q uv
+	$(PY) -m uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
+	$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --extra test pyproject.toml -o requirements-test.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
