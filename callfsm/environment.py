@@ -1,0 +1,50 @@
+"""What the server takes from the process environment: secrets, and addresses that differ between machines."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+
+from callfsm.config import Config, ConfigError
+
+DEFAULT_REALTIME_URL = "wss://api.openai.com/v1/realtime"
+
+
+@frozen
+class Environment:
+    """The environment's values. Secrets are kept out of `repr`."""
+
+    openai_api_key: str = field(repr=False)
+    realtime_url: str = DEFAULT_REALTIME_URL
+    twilio_auth_token: str = field(default="", repr=False)
+    twilio_account_sid: str = ""
+
+
+def read_environment(environ: Mapping[str, str]) -> Environment:
+    """Return the environment's values; raise ConfigError naming the variable, never its value."""
+    key = environ.get("OPENAI_API_KEY", "").strip()
+    if not key:
+        raise ConfigError("OPENAI_API_KEY", "must be set in the environment")
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError("OPENAI_API_KEY", "must be printable ASCII")
+    url = environ.get("OPENAI_REALTIME_URL", "").strip() or DEFAULT_REALTIME_URL
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.netloc:
+        raise ConfigError("OPENAI_REALTIME_URL", "must begin with wss:// or ws:// and name a host")
+    return Environment(
+        openai_api_key=key,
+        realtime_url=url,
+        twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", "").strip(),
+        twilio_account_sid=environ.get("TWILIO_ACCOUNT_SID", "").strip(),
+    )
+
+
+def with_public_url(config: Config, environ: Mapping[str, str]) -> Config:
+    """Return the configuration with the environment's public URL, where it names one."""
+    url = environ.get("CALLFSM_PUBLIC_URL", "").strip()
+    if not url:
+        return config
+    try:
+        return evolve(config, public_url=url)
+    except ConfigError as error:
+        raise ConfigError("CALLFSM_PUBLIC_URL", error.why) from None
