@@ -1,0 +1,213 @@
+"""The OpenAI Realtime protocol (GA), from server events to ours. Old event names are accepted.
+
+Source: the event models of the `openai` package and OpenAI's guide "Realtime conversations".
+"""
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from attrs import frozen
+
+from callfsm import events
+from callfsm.events import Event
+from callfsm.wire.malformed import MalformedError, place_of
+
+
+class _Item(msgspec.Struct):
+    id: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str
+    status: str | None = None
+    metadata: dict[str, Any] | None = None
+    output: list[_Item] | None = None
+
+
+class _Error(msgspec.Struct):
+    type: str | None = None
+    code: str | None = None
+    message: str | None = None
+    event_id: str | None = None
+
+
+class _Format(msgspec.Struct):
+    type: str | None = None
+
+
+class _Direction(msgspec.Struct):
+    format: _Format | None = None
+
+
+class _Audio(msgspec.Struct):
+    input: _Direction | None = None
+    output: _Direction | None = None
+
+
+class _Session(msgspec.Struct):
+    audio: _Audio | None = None
+
+
+class _Message(msgspec.Struct):
+    type: str
+    item_id: str = ""
+    response_id: str | None = None
+    delta: str = ""
+    transcript: str = ""
+    response: _Response | None = None
+    error: _Error | None = None
+    session: _Session | None = None
+
+
+class _Tag(msgspec.Struct):
+    type: str
+
+
+@frozen
+class SessionUpdated:
+    """The session has our settings. `is_mulaw` is False where it says that it speaks anything else."""
+
+    is_mulaw: bool
+
+
+class UnknownEventError(MalformedError):
+    """An event of a kind that means nothing to us."""
+
+
+_BUSY: Final = "conversation_already_has_active_response"
+_NOT_ACTIVE: Final = "response_cancel_not_active"
+_CODE_BY_TEXT: Final = (("already has an active response", _BUSY), ("no active response", _NOT_ACTIVE))
+"""Some servers put no code in an error, or put it where the type belongs."""
+
+
+def _turn_of(response: _Response) -> int | None:
+    turn = str((response.metadata or {}).get("turn", ""))
+    return int(turn) if turn.isascii() and turn.isdigit() else None
+
+
+def _response(message: _Message) -> _Response:
+    if message.response is None:
+        raise MalformedError(f"realtime {message.type}: no response")
+    return message.response
+
+
+def _named(message: _Message, name: str, value: str | None) -> str:
+    if not value:
+        raise MalformedError(f"realtime {message.type}: no {name}")
+    return value
+
+
+def _session_updated(_at: float, message: _Message) -> SessionUpdated:
+    audio = message.session.audio if message.session else None
+    sides = [side.format.type for side in (audio.input, audio.output) if side and side.format] if audio else []
+    return SessionUpdated(all(side == "audio/pcmu" for side in sides))
+
+
+def _committed(at: float, message: _Message) -> Event:
+    return events.AudioCommitted(at, _named(message, "item_id", message.item_id))
+
+
+def _transcribed(at: float, message: _Message) -> Event:
+    return events.TranscriptCompleted(at, _named(message, "item_id", message.item_id), message.transcript)
+
+
+def _not_transcribed(at: float, message: _Message) -> Event:
+    return events.TranscriptFailed(at, _named(message, "item_id", message.item_id))
+
+
+def _created(at: float, message: _Message) -> Event:
+    response = _response(message)
+    return events.ResponseCreated(at, response.id, _turn_of(response))
+
+
+def _audio(at: float, message: _Message) -> Event | None:
+    try:
+        audio = a2b_base64(message.delta, strict_mode=True)
+    except (Base64Error, ValueError):
+        raise MalformedError(f"realtime {message.type}: delta is not base64") from None
+    response_id = _named(message, "response_id", message.response_id)
+    item_id = _named(message, "item_id", message.item_id)
+    return events.AudioDelta(at, response_id, item_id, audio) if audio else None
+
+
+def _words(at: float, message: _Message) -> Event:
+    return events.ReplyTranscript(at, _named(message, "response_id", message.response_id), message.transcript)
+
+
+def _done(at: float, message: _Message) -> Event:
+    response = _response(message)
+    items = tuple(item.id for item in response.output or () if item.id)
+    return events.ResponseDone(at, response.id, _turn_of(response), response.status or "completed", items)
+
+
+def _cancelled(at: float, message: _Message) -> Event:
+    response_id = message.response.id if message.response else message.response_id
+    return events.ResponseDone(at, response_id, None, "cancelled")
+
+
+def _error(at: float, message: _Message) -> Event:
+    error = message.error or _Error()
+    code = error.code or ""
+    if not code:
+        text = f"{error.type} {error.message}".lower()
+        code = next((known for words, known in _CODE_BY_TEXT if words in text or known in text), "")
+    return events.RealtimeError(at, code, error.event_id)
+
+
+_READ: Final[dict[str, Callable[[float, _Message], Event | SessionUpdated | None]]] = {
+    "session.updated": _session_updated,
+    "input_audio_buffer.committed": _committed,
+    "conversation.item.input_audio_transcription.completed": _transcribed,
+    "conversation.item.input_audio_transcription.failed": _not_transcribed,
+    "response.created": _created,
+    "response.output_audio.delta": _audio,
+    "response.output_audio_transcript.done": _words,
+    "response.done": _done,
+    "error": _error,
+    # Names that the API has given up; compatible servers still use them.
+    "response.audio.delta": _audio,
+    "response.audio_transcript.done": _words,
+    "response.cancelled": _cancelled,
+}
+_SILENT: Final = frozenset({
+    "session.created", "conversation.created", "conversation.item.created", "conversation.item.added",
+    "conversation.item.done", "conversation.item.deleted", "conversation.item.truncated",
+    "conversation.item.retrieved", "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.segment", "input_audio_buffer.cleared",
+    "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.timeout_triggered", "rate_limits.updated", "response.output_item.added",
+    "response.output_item.done", "response.content_part.added", "response.content_part.done",
+    "response.output_audio.done", "response.output_audio_transcript.delta", "response.output_text.delta",
+    "response.output_text.done", "response.audio.done", "response.audio_transcript.delta",
+    "response.text.delta", "response.text.done", "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+})  # fmt: skip
+"""Events that belong to the protocol and change nothing in a call."""
+_DECODE: Final = msgspec.json.Decoder(_Message).decode
+_DECODE_TAG: Final = msgspec.json.Decoder(_Tag).decode
+
+
+def decode(text: str | bytes, at: float) -> Event | SessionUpdated | None:
+    """Return what a server event means to a call, None where it means nothing.
+
+    Raise MalformedError with its place, or UnknownEventError for a kind that is not of the protocol.
+    """
+    try:
+        message = _DECODE(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            kind = _DECODE_TAG(text).type
+        except (msgspec.DecodeError, UnicodeDecodeError) as worse:
+            raise MalformedError(f"realtime message: {place_of(worse)}") from None
+        if kind in _READ:
+            raise MalformedError(f"realtime {kind}: {place_of(error)}") from None
+        message = _Message(kind)
+    read = _READ.get(message.type)
+    if read is not None:
+        return read(at, message)
+    if message.type not in _SILENT:
+        raise UnknownEventError("realtime message: unknown type")
+    return None

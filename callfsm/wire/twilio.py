@@ -1,0 +1,148 @@
+"""Twilio Media Streams: JSON text frames, mu-law 8000 Hz mono in base64.
+
+Source: Twilio's page "Media Streams: WebSocket messages". Numbers that Twilio sends as strings stay strings.
+"""
+
+from base64 import b64encode
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from callfsm.effects import ClearPlayback, PlayAudio, SendMark
+from callfsm.hearing.mulaw import FRAME_BYTES, rms
+from callfsm.wire.malformed import MalformedError, place_of
+
+
+class Connected(msgspec.Struct, tag_field="event", tag="connected"):
+    """The first message of a stream."""
+
+
+class StartBody(msgspec.Struct, rename="camel"):
+    """Whose call it is, and the parameters of our TwiML."""
+
+    call_sid: str
+    account_sid: str = ""
+    custom_parameters: dict[str, str] = {}
+
+
+class Start(msgspec.Struct, tag_field="event", tag="start", rename="camel"):
+    """The stream begins; comes once."""
+
+    stream_sid: str
+    start: StartBody
+
+
+class MediaBody(msgspec.Struct):
+    """A piece of the caller's line, of any length."""
+
+    payload: str
+    track: str = "inbound"
+
+
+class Media(msgspec.Struct, tag_field="event", tag="media"):
+    """The caller's line."""
+
+    media: MediaBody
+
+
+class MarkBody(msgspec.Struct):
+    """The mark that came back."""
+
+    name: str
+
+
+class MarkEchoed(msgspec.Struct, tag_field="event", tag="mark"):
+    """All audio before the mark has been played, or was cleared."""
+
+    mark: MarkBody
+
+
+class DtmfBody(msgspec.Struct):
+    """The key that was pressed."""
+
+    digit: str
+
+
+class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf"):
+    """The caller pressed a key."""
+
+    dtmf: DtmfBody
+
+
+class Stop(msgspec.Struct, tag_field="event", tag="stop"):
+    """The stream ended: the call is over."""
+
+
+class _Tag(msgspec.Struct):
+    event: str
+
+
+class UnknownMessageError(MalformedError):
+    """A message of a kind that we do not know; a newer Twilio may send such."""
+
+
+Message = Connected | Start | Media | MarkEchoed | Dtmf | Stop
+_DECODE: Final[Callable[[str | bytes], Message]] = msgspec.json.Decoder(Message).decode
+_DECODE_TAG: Final = msgspec.json.Decoder(_Tag).decode
+_KNOWN: Final = frozenset({"connected", "start", "media", "mark", "dtmf", "stop"})
+
+
+def decode(text: str | bytes) -> Message:
+    """Return the message; raise MalformedError, or UnknownMessageError for a kind that we do not know."""
+    try:
+        return _DECODE(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            kind = _DECODE_TAG(text).event
+        except (msgspec.DecodeError, UnicodeDecodeError) as worse:
+            raise MalformedError(f"twilio message: {place_of(worse)}") from None
+        if kind not in _KNOWN:
+            raise UnknownMessageError("twilio message: unknown event") from None
+        raise MalformedError(f"twilio {kind}: {place_of(error)}") from None
+
+
+class Framer:
+    """Cuts the caller's line into 20 ms frames, whatever the lengths in which it comes."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def frames(self, payload: str) -> Iterator[tuple[float, str]]:
+        """Yield RMS and base64 of each full frame; raise MalformedError for what is not base64.
+
+        A payload of exactly one frame, as Twilio sends them, is handed on as it came.
+        """
+        try:
+            ulaw = a2b_base64(payload, strict_mode=True)
+        except (Base64Error, ValueError):
+            raise MalformedError("twilio media: payload is not base64") from None
+        if len(ulaw) == FRAME_BYTES and not self._rest:
+            yield rms(ulaw), payload
+            return
+        line = self._rest + ulaw
+        whole = len(line) - len(line) % FRAME_BYTES
+        self._rest = line[whole:]
+        for start in range(0, whole, FRAME_BYTES):
+            frame = line[start : start + FRAME_BYTES]
+            yield rms(frame), b64encode(frame).decode()
+
+
+class Encoder:
+    """Effects to messages of one stream."""
+
+    def __init__(self, stream_sid: str) -> None:
+        sid = msgspec.json.encode(stream_sid)
+        self._media = b'{"event":"media","streamSid":' + sid + b',"media":{"payload":"'
+        self._mark = b'{"event":"mark","streamSid":' + sid + b',"mark":{"name":"'
+        self._clear = b'{"event":"clear","streamSid":' + sid + b"}"
+
+    def encode(self, effect: PlayAudio | SendMark | ClearPlayback) -> bytes:
+        """Return the JSON text of an effect."""
+        if isinstance(effect, PlayAudio):
+            return self._media + b64encode(effect.audio) + b'"}}'
+        if isinstance(effect, SendMark):
+            return self._mark + effect.name.encode() + b'"}}'
+        return self._clear
