@@ -1,5 +1,6 @@
 """The response in flight and the one that is owed: two small machines."""
 
+import math
 from collections import deque
 from enum import Enum
 from typing import Final
@@ -56,7 +57,6 @@ RESPONSE: Final = PhaseTable(
             ResponseInput.OVER: ResponsePhase.NONE,
         },
         ResponsePhase.BLOCKED: {
-            ResponseInput.CANCELLED: ResponsePhase.CANCELLING,
             ResponseInput.OVER: ResponsePhase.NONE,
         },
     },
@@ -130,6 +130,8 @@ class Response:
     cancel_event_id: str | None = None
     requested_at: float = 0.0
     cancelled_at: float = 0.0
+    other_over_at: float = -math.inf
+    """When a response last ended that was not the one in flight."""
     failures: int = 0
     """How often what is owed was requested and came to nothing."""
     restored: int = 0

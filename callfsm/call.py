@@ -1,0 +1,70 @@
+"""One call: its state, and the extended state that the rows' guards read and their actions change."""
+
+import math
+from collections import deque
+
+from attrs import define, field
+
+from callfsm.config import Business, Config
+from callfsm.effects import Effect, Log
+from callfsm.events import RmsFrame
+from callfsm.hearing.gate import Gate
+from callfsm.hearing.turn import Turn
+from callfsm.speaking.playback import Heard, Playback
+from callfsm.speaking.response import Owed, Response
+from callfsm.states.base import State
+
+HISTORY_TURNS = 40
+"""So many turns of the call are told to a Realtime session that replaces a lost one."""
+
+
+@define(eq=False)
+class Call:
+    """One call. Only the engine assigns `state`; only the rows' actions change the rest."""
+
+    config: Config
+    business: Business
+    gate: Gate
+    state: State = State.CALIBRATING
+    turn: Turn = field(factory=Turn)
+    response: Response = field(factory=Response)
+    playback: Playback = field(factory=Playback)
+    is_ready: bool = False
+    """The Realtime session takes messages."""
+    has_real_user_utterance: bool = False
+    needs_reminder: bool = False
+    """The last reply was not Hebrew."""
+    calibration: list[RmsFrame] = field(factory=list)
+    """The frames heard while the line was measured, gated when that ends."""
+    backlog: deque[RmsFrame] = field(factory=deque)
+    """Frames that dispatch feeds again once the line has been measured."""
+    reply_transcript: str = ""
+    cut: list[Heard] = field(factory=list)
+    """What was heard of each item of the newest reply, once its playback has ended."""
+    history: deque[tuple[str, str]] = field(factory=lambda: deque(maxlen=HISTORY_TURNS))
+    """The turns so far: role and text."""
+    end_reason: str = ""
+    deadline: float = math.inf
+    """The one time at which the call wants `TimerFired`, in monotonic seconds; inf where it waits for no time."""
+    effects: list[Effect] = field(factory=list)
+    _event_ids: int = 0
+
+    @classmethod
+    def begin(cls, config: Config, business: Business) -> "Call":
+        """Return a call of which nothing has been heard yet."""
+        owed = Owed.GREETING if business.enable_greeting else Owed.NOTHING
+        return cls(config, business, Gate.before_calibration(config.gate), response=Response(owed=owed))
+
+    def event_id(self, prefix: str) -> str:
+        """Return an event id for a message of ours, unique in the call."""
+        self._event_ids += 1
+        return f"{prefix}{self._event_ids}"
+
+    def log(self, level: int, message: str) -> None:
+        """Have a line written to the call's log."""
+        self.effects.append(Log(level, message))
+
+    def tell_realtime(self, effect: Effect) -> None:
+        """Have a message sent to the Realtime session, if there is one; a new one is told anew."""
+        if self.is_ready:
+            self.effects.append(effect)

@@ -1,0 +1,187 @@
+"""What can happen to a call: the inputs of the machine.
+
+An event is a fact that has been decoded and nothing more. `at` is the monotonic time in seconds at which the
+shell saw it; the core has no other clock. The class name is the trigger's name in the table.
+"""
+
+from typing import Final
+
+from attrs import field, frozen
+
+
+@frozen
+class RmsFrame:
+    """20 ms of the caller's line: its loudness, and its mu-law as the base64 in which it came."""
+
+    at: float
+    rms: float
+    payload: str = field(default="", repr=False)
+
+
+@frozen
+class PlaybackMarked:
+    """Twilio echoed a mark: the audio before it has been played, or was cleared."""
+
+    at: float
+    name: str
+
+
+@frozen
+class DtmfReceived:
+    """The caller pressed a key."""
+
+    at: float
+    digit: str
+
+
+@frozen
+class CallEnded:
+    """The call is over, or must be: hung up, a leg lost for good, a limit reached."""
+
+    at: float
+    reason: str
+
+
+@frozen
+class RealtimeReady:
+    """`session.updated`: the Realtime session has our settings and may be spoken to."""
+
+    at: float
+
+
+@frozen
+class RealtimeLost:
+    """The Realtime socket is gone; the shell is connecting anew."""
+
+    at: float
+
+
+@frozen
+class AudioCommitted:
+    """`input_audio_buffer.committed`: our oldest unacknowledged commit became this item."""
+
+    at: float
+    item_id: str
+
+
+@frozen
+class TranscriptCompleted:
+    """What the caller said in a committed item, as text."""
+
+    at: float
+    item_id: str
+    transcript: str
+
+
+@frozen
+class TranscriptFailed:
+    """No transcript of a committed item will come."""
+
+    at: float
+    item_id: str
+
+
+@frozen
+class ResponseCreated:
+    """A response began. `turn` is our number from its metadata, None where it carries none of ours."""
+
+    at: float
+    response_id: str
+    turn: int | None
+
+
+@frozen
+class AudioDelta:
+    """A piece of a response's speech: n bytes of mu-law, 8 bytes a millisecond."""
+
+    at: float
+    response_id: str
+    item_id: str
+    audio: bytes = field(repr=False)
+
+
+@frozen
+class ReplyTranscript:
+    """The words of a finished piece of a response's speech."""
+
+    at: float
+    response_id: str
+    transcript: str
+
+
+@frozen
+class ResponseDone:
+    """A response ended, whatever its status.
+
+    `response_id` is None where an old server's `response.cancelled` names none.
+    `item_ids` are the conversation items that it leaves behind.
+    """
+
+    at: float
+    response_id: str | None
+    turn: int | None
+    status: str
+    item_ids: tuple[str, ...] = ()
+
+
+@frozen
+class RealtimeError:
+    """`error`. `event_id` is that of our message which it answers, None where it names none."""
+
+    at: float
+    code: str
+    event_id: str | None
+
+
+@frozen
+class TimerFired:
+    """The call's one deadline passed."""
+
+    at: float
+
+
+@frozen
+class ReplyDue:
+    """Internal, fed by dispatch alone: a response is owed and nothing forbids requesting it now."""
+
+    at: float
+
+
+Event = (
+    RmsFrame
+    | PlaybackMarked
+    | DtmfReceived
+    | CallEnded
+    | RealtimeReady
+    | RealtimeLost
+    | AudioCommitted
+    | TranscriptCompleted
+    | TranscriptFailed
+    | ResponseCreated
+    | AudioDelta
+    | ReplyTranscript
+    | ResponseDone
+    | RealtimeError
+    | TimerFired
+    | ReplyDue
+)
+
+EVENTS: Final[tuple[type[Event], ...]] = (
+    RmsFrame,
+    TranscriptCompleted,
+    TranscriptFailed,
+    AudioCommitted,
+    ReplyDue,
+    ResponseCreated,
+    AudioDelta,
+    ReplyTranscript,
+    ResponseDone,
+    PlaybackMarked,
+    TimerFired,
+    RealtimeReady,
+    RealtimeLost,
+    RealtimeError,
+    DtmfReceived,
+    CallEnded,
+)
+"""Every event class, in the order in which the table and its print list them."""

@@ -1,0 +1,102 @@
+"""The engine: one `transitions.Machine`, built once from the table and shared by all calls.
+
+`dispatch` is the whole interface: an event goes in, effects come out. It performs nothing and reads no clock.
+"""
+
+import logging
+import math
+from typing import Final
+
+from transitions import Machine
+
+from callfsm.call import Call
+from callfsm.effects import Effect
+from callfsm.events import EVENTS, Event, ReplyDue, TimerFired
+from callfsm.hearing.turn import TurnPhase
+from callfsm.speaking.response import Owed, ResponsePhase
+from callfsm.states import TABLE
+from callfsm.states.base import State
+
+# The library logs every callback at INFO, which costs three times the transition itself.
+logging.getLogger("transitions").setLevel(logging.WARNING)
+
+
+class NoTransitionError(RuntimeError):
+    """No row took an event: our own bug."""
+
+
+def build(machine_class: type[Machine] = Machine) -> Machine:
+    """Return a machine that runs the table; an event that a state ignores is a row that does nothing."""
+    machine = machine_class(
+        model=None,
+        states=[{"name": spec.state, "on_enter": list(spec.entry), "final": not spec.transitions} for spec in TABLE],
+        initial=None,
+        auto_transitions=False,
+        queued=False,
+    )
+    for spec in TABLE:
+        for row in spec.transitions:
+            machine.add_transition(
+                row.event.__name__, spec.state, row.to, conditions=list(row.when), before=list(row.do)
+            )
+        for event in spec.ignores:
+            machine.add_transition(event.__name__, spec.state, None)
+    return machine
+
+
+MACHINE: Final = build()
+_TRIGGER: Final = {event: MACHINE.events[event.__name__].trigger for event in EVENTS}
+_DEADLINE: Final = {spec.state: spec.deadline for spec in TABLE}
+_PAYS: Final = frozenset(spec.state for spec in TABLE if ReplyDue not in spec.ignores)
+"""The states in which an owed response may be requested: those with rows for it."""
+
+
+def dispatch(call: Call, event: Event) -> list[Effect]:
+    """Feed one event; return what is to be done, in order.
+
+    A deadline that has passed by the event's time is fed first, as `TimerFired` at that very time. An exception
+    from a row leaves no effects behind; the call is then to be ended.
+    """
+    try:
+        while call.deadline <= event.at:
+            _step(call, TimerFired(call.deadline))
+        if type(event) is not TimerFired:
+            _step(call, event)
+    except BaseException:
+        call.effects.clear()
+        raise
+    effects, call.effects = call.effects, []
+    return effects
+
+
+def _step(call: Call, event: Event) -> None:
+    _fire(call, event)
+    while call.backlog:
+        _fire(call, call.backlog.popleft())
+    while is_reply_due(call):
+        _fire(call, ReplyDue(event.at))
+    call.deadline = next_deadline(call)
+
+
+def _fire(call: Call, event: Event) -> None:
+    if not _TRIGGER[type(event)](call, call, event):
+        raise NoTransitionError(f"{type(event).__name__} in {call.state.name}")
+
+
+def is_reply_due(call: Call) -> bool:
+    """Say whether a response is owed and nothing forbids requesting it: the one way in which debts are paid."""
+    response = call.response
+    return (
+        response.owed in (Owed.GREETING, Owed.REPLY)
+        and call.turn.phase is TurnPhase.SILENT
+        and response.phase is ResponsePhase.NONE
+        and call.is_ready
+        and call.state in _PAYS
+    )
+
+
+def next_deadline(call: Call) -> float:
+    """Return when the call next wants `TimerFired`: its state's deadline or that of an awaited transcript."""
+    if call.state is State.ENDED:
+        return math.inf
+    return min(_DEADLINE[call.state](call), call.turn.deadline)

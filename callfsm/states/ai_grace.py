@@ -1,0 +1,46 @@
+"""AI_GRACE: the caller hears the assistant's first words; sound in these 300 ms may be their echo.
+
+A loud frame is kept, unsent, so that a caller who goes on past the grace interrupts with the first word intact.
+"""
+
+from callfsm.events import (
+    AudioDelta,
+    DtmfReceived,
+    ReplyDue,
+    RmsFrame,
+    TimerFired,
+)
+from callfsm.states.base import State, StateSpec
+from callfsm.states.base import Transition as T
+from callfsm.states.frames import drop_frame, hold_frame, is_loud
+from callfsm.states.link import END, READY
+from callfsm.states.playing import WORDS, grace_deadline, play
+from callfsm.states.responses import OTHER_ERRORS, UNASKED, UNASKED_AUDIO, is_current_response
+from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
+from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE
+
+# fmt: off
+SPEC = StateSpec(
+    State.AI_GRACE,
+    transitions=(
+        # event      to                 when                    do
+        T(RmsFrame,   None,              (is_loud,),             (hold_frame,)),
+        T(RmsFrame,   None,              (),                     (drop_frame,)),
+        *ACCEPTED_ASIDE,
+        *COMMITS,
+        *UNASKED,
+        T(AudioDelta, None,              (is_current_response,), (play,)),
+        *UNASKED_AUDIO,
+        *WORDS,
+        *ENDS_OF_REPLY,
+        *OVERDUE_ASIDE,
+        T(TimerFired, State.AI_SPEAKING),
+        *READY,
+        *LOSSES,
+        *OTHER_ERRORS,
+        *END,
+    ),
+    ignores=(ReplyDue, DtmfReceived),
+    deadline=grace_deadline,
+)
+# fmt: on

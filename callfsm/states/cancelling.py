@@ -1,0 +1,70 @@
+"""CANCELLING: the caller hears nothing; a response was cancelled, and no other may begin before its end.
+
+The caller is heard all the while. It ends with the response's end, with the answer that there was nothing left to
+cancel, or after cancel_timeout_ms.
+"""
+
+from callfsm.events import (
+    DtmfReceived,
+    PlaybackMarked,
+    RealtimeError,
+    RealtimeLost,
+    ReplyDue,
+    ReplyTranscript,
+    ResponseCreated,
+    ResponseDone,
+    TimerFired,
+)
+from callfsm.states.base import State, StateSpec
+from callfsm.states.base import Transition as T
+from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
+from callfsm.states.link import END, READY, lose
+from callfsm.states.responses import (
+    OTHER_ERRORS,
+    STRAY_DONE,
+    UNASKED,
+    UNASKED_AUDIO,
+    cancel_begun_response,
+    cancel_deadline,
+    delete_unheard_items,
+    is_cancel_answered,
+    is_cancelled_turn,
+    is_our_response,
+    response_over,
+)
+from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE, has_real_user
+
+LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
+OVER = (response_over, delete_unheard_items)
+
+# fmt: off
+SPEC = StateSpec(
+    State.CANCELLING,
+    transitions=(
+        # event           to         when                                 do
+        *SILENCE,
+        *SPEECH,
+        *END_OF_TURN,
+        *ACCEPTED_ASIDE,
+        *COMMITS,
+        T(ResponseCreated, None,      (is_cancelled_turn,),                (cancel_begun_response,)),
+        *UNASKED,
+        *UNASKED_AUDIO,
+        T(ResponseDone,    LISTENING, (is_our_response, has_real_user),    OVER),
+        T(ResponseDone,    WAITING,   (is_our_response,),                  OVER),
+        *STRAY_DONE,
+        *OVERDUE_ASIDE,
+        T(TimerFired,      LISTENING, (has_real_user,),                    OVER),
+        T(TimerFired,      WAITING,   (),                                  OVER),
+        *READY,
+        T(RealtimeLost,    LISTENING, (has_real_user,),                    (lose,)),
+        T(RealtimeLost,    WAITING,   (),                                  (lose,)),
+        T(RealtimeError,   LISTENING, (is_cancel_answered, has_real_user), OVER),
+        T(RealtimeError,   WAITING,   (is_cancel_answered,),               OVER),
+        *OTHER_ERRORS,
+        *END,
+    ),
+    ignores=(ReplyDue, ReplyTranscript, PlaybackMarked, DtmfReceived),
+    deadline=cancel_deadline,
+)
+# fmt: on

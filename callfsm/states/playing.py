@@ -1,0 +1,200 @@
+"""The assistant's voice: played, held back, marked, heard to its end, or stopped."""
+
+from typing import TYPE_CHECKING
+
+from callfsm.effects import INFO, WARNING, ClearPlayback, Count, PlayAudio, SendMark, TruncateItem
+from callfsm.events import AudioDelta, Event, PlaybackMarked, ReplyTranscript, RmsFrame
+from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_MS
+from callfsm.hearing.turn import TurnPhase
+from callfsm.speaking.language import MIN_HEBREW_SHARE, hebrew_share
+from callfsm.speaking.playback import LOST_MARK_S, Mark, PlaybackPhase
+from callfsm.speaking.response import MAX_RESTORED, Owed, OwedInput, ResponsePhase
+from callfsm.states.base import Transition as T
+from callfsm.states.responses import response_over
+
+if TYPE_CHECKING:
+    from callfsm.call import Call
+
+# Guards
+
+
+def is_caller_speaking(call: "Call", _event: Event) -> bool:
+    """An utterance of the caller is open."""
+    return call.turn.phase is TurnPhase.SPEAKING
+
+
+def is_speech_proven(call: "Call", _event: AudioDelta) -> bool:
+    """The open utterance is no blip: it has min_speech_ms of loud frames."""
+    return call.turn.utterance.loud_ms >= call.config.turn.min_speech_ms
+
+
+def is_held_back(call: "Call", _event: Event) -> bool:
+    """Audio of our reply is here and has not been sent to the caller."""
+    return call.playback.phase is PlaybackPhase.HELD
+
+
+def is_proving_speech(call: "Call", _frame: RmsFrame) -> bool:
+    """With this loud frame the open utterance is no blip."""
+    utterance = call.turn.open
+    return utterance is not None and utterance.loud_ms + FRAME_MS >= call.config.turn.min_speech_ms
+
+
+def is_unheard_reply(call: "Call", _event: Event) -> bool:
+    """A response is in flight or held back."""
+    in_flight = call.response.phase in (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE)
+    return in_flight or call.playback.phase is PlaybackPhase.HELD
+
+
+def is_restorable_reply(call: "Call", _event: Event) -> bool:
+    """What the caller hears is a reply that has been owed again fewer than two times."""
+    return call.response.kind is Owed.REPLY and call.response.restored < MAX_RESTORED
+
+
+def is_all_heard(call: "Call", _event: Event) -> bool:
+    """The mark behind the last byte that was sent has been echoed."""
+    return call.playback.phase is PlaybackPhase.HEARD
+
+
+def is_stray_mark(call: "Call", event: PlaybackMarked) -> bool:
+    """The mark is cleared, echoed already, or not ours."""
+    return call.playback.pending_mark(event.name) is None
+
+
+def is_final_mark(call: "Call", event: PlaybackMarked) -> bool:
+    """The mark stands behind the last byte, and no more will come."""
+    mark = call.playback.pending_mark(event.name)
+    over = call.response.phase is not ResponsePhase.ACTIVE
+    return mark is not None and mark.at_byte == call.playback.sent and over
+
+
+def is_words_of_reply(call: "Call", event: ReplyTranscript) -> bool:
+    """The words are those of the reply in hand."""
+    return event.response_id == call.response.response_id
+
+
+def is_foreign_language(_call: "Call", event: ReplyTranscript) -> bool:
+    """Less than half of the letters are Hebrew."""
+    return hebrew_share(event.transcript) < MIN_HEBREW_SHARE
+
+
+# Actions
+
+
+def _send(call: "Call", at: float, item_id: str, audio: bytes) -> None:
+    for piece in call.playback.play(at, item_id, audio):
+        call.effects.append(SendMark(piece.name) if isinstance(piece, Mark) else PlayAudio(piece))
+    call.response.failures = 0
+
+
+def play(call: "Call", delta: AudioDelta) -> None:
+    """Send the audio to the caller, a mark behind every 200 ms of it."""
+    _send(call, delta.at, delta.item_id, delta.audio)
+
+
+def hold_back(call: "Call", delta: AudioDelta) -> None:
+    """Keep the audio back while a sound of the caller may still grow into speech."""
+    call.playback.hold(delta.item_id, delta.audio)
+
+
+def play_held(call: "Call", event: Event) -> None:
+    """Send the audio that was kept back."""
+    held = call.playback.held.copy()
+    call.playback.held.clear()
+    for item_id, audio in held:
+        _send(call, event.at, item_id, audio)
+    mark_end(call, event)
+
+
+def mark_end(call: "Call", _event: Event) -> None:
+    """Send a mark behind the last byte."""
+    call.effects += [SendMark(mark.name) for mark in call.playback.last_marks()]
+
+
+def generation_over(call: "Call", event: Event) -> None:
+    """Nothing more will come: send a mark behind the last byte."""
+    response_over(call, event)
+    mark_end(call, event)
+
+
+def confirm_mark(call: "Call", event: PlaybackMarked) -> None:
+    """Take the echoed mark as proof that all before it has been heard."""
+    mark = call.playback.pending_mark(event.name)
+    assert mark is not None  # noqa: S101 - the row before has taken every stray mark
+    call.playback.confirm(event.at, mark)
+
+
+def finish_playback(call: "Call", event: Event) -> None:
+    """The caller has heard the reply, or what there is of it; note its words."""
+    call.cut = call.playback.stop(event.at)
+    received = sum(item.received for item in call.cut)
+    heard = sum(item.heard for item in call.cut)
+    words = call.reply_transcript[: len(call.reply_transcript) * heard // received] if received else ""
+    if words:
+        call.history.append(("assistant", words))
+
+
+def stop_playback(call: "Call", event: Event) -> None:
+    """Freeze the playback estimate; clear what the caller has not heard, ahead of everything."""
+    finish_playback(call, event)
+    call.effects.append(ClearPlayback())
+
+
+def truncate_heard(call: "Call", _event: Event) -> None:
+    """Truncate the item that the caller heard a part of to that part."""
+    for item in call.cut:
+        audio_end_ms = item.heard // BYTES_PER_MS
+        if audio_end_ms > 0 and item.heard < item.received:
+            call.tell_realtime(TruncateItem(item.item_id, audio_end_ms))
+
+
+def log_barge_in(call: "Call", _event: RmsFrame) -> None:
+    """Log the barge-in."""
+    call.log(INFO, "[BARGE-IN] User speaking while AI speaking – sending response.cancel")
+
+
+def owe_if_nobody(call: "Call", _event: Event) -> None:
+    """The reply is owed again should the interruption prove to be nobody: a blip, or a rejected transcript."""
+    call.response.owe(OwedInput.INTERRUPTED)
+
+
+def note_words(call: "Call", event: ReplyTranscript) -> None:
+    """Remember the words of the reply."""
+    call.reply_transcript += event.transcript
+
+
+def flag_language(call: "Call", event: ReplyTranscript) -> None:
+    """Log that the reply is not Hebrew; the next request carries a reminder."""
+    call.needs_reminder = True
+    share = hebrew_share(event.transcript)
+    call.log(WARNING, f"[LANGUAGE] Reply is not Hebrew, share={share:.2f}")
+    call.effects.append(Count("reply_not_hebrew"))
+
+
+def note_stray_mark(call: "Call", _event: PlaybackMarked) -> None:
+    """Count a mark that proves nothing."""
+    call.effects.append(Count("stray_mark"))
+
+
+# Deadlines
+
+
+def grace_deadline(call: "Call") -> float:
+    """grace_ms after the first audio was sent."""
+    return call.playback.started_at + call.config.turn.grace_ms / 1000
+
+
+def playback_deadline(call: "Call") -> float:
+    """1 s after the estimated end, when the last mark is lost; while more may come, reply_timeout_ms after it."""
+    if call.response.phase is ResponsePhase.ACTIVE:
+        return call.playback.ends_at + call.config.turn.reply_timeout_ms / 1000
+    return call.playback.ends_at + LOST_MARK_S
+
+
+# Rows
+# fmt: off
+WORDS = (
+    T(ReplyTranscript, None, (is_words_of_reply, is_foreign_language), (note_words, flag_language)),
+    T(ReplyTranscript, None, (is_words_of_reply,), (note_words,)),
+    T(ReplyTranscript, None),
+)
+# fmt: on

@@ -1,0 +1,37 @@
+"""What AI_GRACE and AI_SPEAKING have in common: how a reply comes to its end, or loses its connection."""
+
+from callfsm.events import PlaybackMarked, RealtimeLost, ResponseDone
+from callfsm.states.base import State
+from callfsm.states.base import Transition as T
+from callfsm.states.link import lose
+from callfsm.states.playing import (
+    confirm_mark,
+    finish_playback,
+    generation_over,
+    is_all_heard,
+    is_final_mark,
+    is_stray_mark,
+    mark_end,
+    note_stray_mark,
+)
+from callfsm.states.responses import STRAY_DONE, is_generating, is_our_response, is_reply, owe_reply
+from callfsm.states.transcripts import has_real_user
+
+LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
+
+# fmt: off
+ENDS_OF_REPLY = (
+    T(ResponseDone,   LISTENING, (is_our_response, is_all_heard, has_real_user), (generation_over, finish_playback)),
+    T(ResponseDone,   WAITING,   (is_our_response, is_all_heard),                (generation_over, finish_playback)),
+    T(ResponseDone,   None,      (is_our_response,),                             (generation_over,)),
+    *STRAY_DONE,
+    T(PlaybackMarked, None,      (is_stray_mark,),                               (note_stray_mark,)),
+    T(PlaybackMarked, LISTENING, (is_final_mark, has_real_user),                 (confirm_mark, finish_playback)),
+    T(PlaybackMarked, WAITING,   (is_final_mark,),                               (confirm_mark, finish_playback)),
+    T(PlaybackMarked, None,      (),                                             (confirm_mark,)),
+)
+LOSSES = (
+    T(RealtimeLost,   None,      (is_generating, is_reply),                      (lose, mark_end, owe_reply)),
+    T(RealtimeLost,   None,      (),                                             (lose, mark_end)),
+)
+# fmt: on

@@ -1,0 +1,73 @@
+"""WAITING_FOR_USER: the caller hears nothing, because nobody has said anything real yet.
+
+It ends with the first real utterance, or when an owed greeting can be requested.
+"""
+
+from callfsm.events import (
+    DtmfReceived,
+    PlaybackMarked,
+    RealtimeLost,
+    ReplyDue,
+    ReplyTranscript,
+    ResponseDone,
+    TimerFired,
+    TranscriptCompleted,
+    TranscriptFailed,
+)
+from callfsm.states.base import State, StateSpec
+from callfsm.states.base import Transition as T
+from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
+from callfsm.states.link import END, READY, lose
+from callfsm.states.responses import (
+    OTHER_ERRORS,
+    STRAY_DONE,
+    UNASKED,
+    UNASKED_AUDIO,
+    count_failure,
+    is_blocked,
+    request_deadline,
+    request_greeting,
+    response_over,
+)
+from callfsm.states.transcripts import (
+    COMMITS,
+    FAILURES,
+    FILTER,
+    accept,
+    is_first_real_utterance,
+    is_transcript_overdue,
+    log_skipped_response,
+    note_first_real_utterance,
+    reject,
+)
+
+# fmt: off
+SPEC = StateSpec(
+    State.WAITING_FOR_USER,
+    transitions=(
+        # event               to               when                        do
+        *SILENCE,
+        *SPEECH,
+        *END_OF_TURN,
+        *FILTER,
+        T(TranscriptCompleted, State.LISTENING, (is_first_real_utterance,), (note_first_real_utterance, accept)),
+        T(TranscriptCompleted, None,            (),                         (log_skipped_response, reject)),
+        *FAILURES,
+        T(TranscriptFailed,    None,            (),                         (log_skipped_response, reject)),
+        *COMMITS,
+        T(ReplyDue,            State.GREETING,  (),                         (request_greeting,)),
+        *UNASKED,
+        *UNASKED_AUDIO,
+        T(ResponseDone,        None,            (is_blocked,),              (response_over,)),
+        *STRAY_DONE,
+        T(TimerFired,          None,            (is_transcript_overdue,),   (log_skipped_response, reject)),
+        T(TimerFired,          None,            (),                         (response_over, count_failure)),
+        *READY,
+        T(RealtimeLost,        None,            (),                         (lose,)),
+        *OTHER_ERRORS,
+        *END,
+    ),
+    ignores=(ReplyTranscript, PlaybackMarked, DtmfReceived),
+    deadline=request_deadline,
+)
+# fmt: on
