@@ -1,0 +1,26 @@
+"""The log: one line a record; the call it belongs to stands in a field of its own, in front of the message."""
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+FORMAT = "%(asctime)s %(levelname)s %(call_sid)s %(message)s"
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """The log of one call: the record's field `call_sid` names it."""
+
+    def __init__(self, call_sid: str) -> None:
+        super().__init__(logging.getLogger("callfsm.call"), {"call_sid": call_sid})
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Leave the message as it is; the call stands in the record's field."""
+        return msg, {**kwargs, "extra": self.extra}
+
+
+def set_up(level: str) -> None:
+    """Log our own lines from this level on, those of libraries from WARNING on, to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(FORMAT, defaults={"call_sid": "-"}))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("callfsm").setLevel(level.upper())

@@ -1,0 +1,223 @@
+"""One call: two sockets, one timer, one machine. Everything of the call is started and ended here."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from callfsm.audit.journal import Journal
+from callfsm.call import Call
+from callfsm.config import Business, Config
+from callfsm.effects import (
+    AppendAudio,
+    CancelResponse,
+    ClearAudio,
+    ClearPlayback,
+    CommitAudio,
+    Count,
+    CreateItem,
+    CreateResponse,
+    DeleteItem,
+    Effect,
+    EndCall,
+    Log,
+    PlayAudio,
+    SendMark,
+    TruncateItem,
+)
+from callfsm.events import CallEnded, DtmfReceived, Event, PlaybackMarked, RmsFrame, TimerFired
+from callfsm.machine import dispatch
+from callfsm.server.link import RealtimeAddress, RealtimeLink
+from callfsm.server.logs import CallLog
+from callfsm.server.outbox import Outbox, OutboxOverflowError
+from callfsm.states.base import State
+from callfsm.wire import realtime_out, twilio
+from callfsm.wire.malformed import MalformedError
+
+NO_MEDIA_S: Final = 15.0
+WAITING_BYTES: Final = 16 * 2**20
+"""A reply of half an hour that the caller's side does not take is too much."""
+
+
+class CallSession:
+    """One live call between its two sockets."""
+
+    def __init__(
+        self,
+        config: Config,
+        business: Business,
+        start: twilio.Start,
+        journal: Journal | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._call = Call.begin(config, business)
+        self._encode = twilio.Encoder(start.stream_sid).encode
+        self._framer = twilio.Framer()
+        self._journal = journal
+        self._log = CallLog(start.start.call_sid)
+        self._to_twilio = Outbox(WAITING_BYTES, drops_audio=False)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._media_at = self._loop.time()
+        self._media_watch: asyncio.TimerHandle
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._link: RealtimeLink
+        self.counts: Counter[str] = Counter()
+        self._perform: Final[dict[type[Effect], Callable[[Any], None]]] = {
+            PlayAudio: self._send_media,
+            SendMark: self._send_media,
+            ClearPlayback: lambda effect: self._to_twilio.replace_audio(self._encode(effect)),
+            AppendAudio: lambda effect: self._link.send(realtime_out.encode(effect), audio=True),
+            **dict.fromkeys(
+                (CommitAudio, ClearAudio, CreateResponse, CancelResponse, TruncateItem, DeleteItem, CreateItem),
+                lambda effect: self._link.send(realtime_out.encode(effect)),
+            ),
+            Log: lambda effect: self._log.log(effect.level, effect.message),
+            Count: lambda effect: self.counts.update((effect.what,)),
+            EndCall: lambda _: self._finish(),
+        }
+
+    def _send_media(self, effect: PlayAudio | SendMark) -> None:
+        self._to_twilio.put(self._encode(effect), audio=True)
+
+    def _finish(self, error: BaseException | None = None) -> None:
+        if not self._over.done():
+            if error is None:
+                self._over.set_result(None)
+            else:
+                self._over.set_exception(error)
+
+    def end(self, reason: str) -> None:
+        """End the call from outside."""
+        self.feed(CallEnded(self._loop.time(), reason))
+
+    def feed(self, event: Event) -> None:
+        """Feed one event to the machine and carry out its effects; a bug of ours ends this call alone."""
+        if self._over.done():
+            return
+        call = self._call
+        source = call.state
+        try:
+            effects = dispatch(call, event)
+            if self._journal is not None:
+                self._journal.record(event, source, call.state)
+            for effect in effects:
+                self._perform[type(effect)](effect)
+        except Exception as error:  # noqa: BLE001 - the one place to which bugs of ours propagate; run() reports it
+            self._finish(error)
+            return
+        if call.deadline != self._timer_at:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._call.deadline
+        if self._timer_at < math.inf:
+            self._timer = self._loop.call_at(self._timer_at, self._fire)
+
+    def _fire(self) -> None:
+        # The loop may call a little early; the deadline has passed all the same.
+        self.feed(TimerFired(max(self._timer_at, self._loop.time())))
+
+    def count(self, error: MalformedError) -> None:
+        """Count a peer's malformed message; log its place once a call."""
+        self.counts[error.place] += 1
+        if self.counts[error.place] == 1:
+            self._log.warning("[WIRE] %s", error.place)
+
+    async def run(self, socket: web.WebSocketResponse, http: aiohttp.ClientSession, address: RealtimeAddress) -> None:
+        """Carry the call from its start to its end; both legs are closed when this returns."""
+        self._link = RealtimeLink(http, address, self.feed, self.count)
+        limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
+        self._watch_media()
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self._read_twilio(socket), self._write_twilio(socket), self._link.run())
+        ]
+        for task in tasks:
+            task.add_done_callback(self._task_done)
+        try:
+            await self._over
+        except OutboxOverflowError:
+            self._stop("twilio_not_reading")
+        except Exception:  # noqa: BLE001 - a bug of ours ends this call and no other
+            self._log.exception("[BUG] The call is ended")
+            self._stop("internal_error")
+        finally:
+            limit.cancel()
+            self._media_watch.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._close(socket, tasks)
+            self._close_journal()
+
+    async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
+        *of_twilio, of_realtime = tasks
+        for task in tasks:
+            task.cancel()
+        # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
+        await asyncio.gather(*of_twilio, return_exceptions=True)
+        await asyncio.gather(socket.close(), of_realtime, return_exceptions=True)
+
+    def _watch_media(self) -> None:
+        quiet_s = self._loop.time() - self._media_at
+        if quiet_s >= NO_MEDIA_S:
+            self.end("no_media")
+        else:
+            self._media_watch = self._loop.call_later(NO_MEDIA_S - quiet_s, self._watch_media)
+
+    def _stop(self, reason: str) -> None:
+        self._call.end_reason = reason
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._finish(task.exception())
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            state = self._call.state.name
+            reason = self._call.end_reason or "cancelled"
+            self._journal.end({"reason": reason, "state": state, "counts": dict(self.counts)})
+
+    async def _write_twilio(self, socket: web.WebSocketResponse) -> None:
+        try:
+            await self._to_twilio.write_to(socket)
+        except ConnectionError:
+            self.end("twilio_lost")
+
+    async def _read_twilio(self, socket: web.WebSocketResponse) -> None:
+        while self._call.state is not State.ENDED:
+            message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                self._take(message.data)
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                self.count(MalformedError("twilio message: not text"))
+            else:
+                self.end("twilio_lost")
+
+    def _take(self, text: str) -> None:
+        at = self._loop.time()
+        try:
+            match twilio.decode(text):
+                case twilio.Media(media):
+                    self._media_at = at
+                    if not media.track.startswith("inbound"):
+                        self.count(MalformedError("twilio media: not the caller's track"))
+                        return
+                    for rms, payload in self._framer.frames(media.payload):
+                        self.feed(RmsFrame(at, rms, payload))
+                case twilio.MarkEchoed(mark):
+                    self.feed(PlaybackMarked(at, mark.name))
+                case twilio.Dtmf(dtmf):
+                    self.feed(DtmfReceived(at, dtmf.digit))
+                case twilio.Stop():
+                    self.feed(CallEnded(at, "hangup"))
+                case twilio.Start() | twilio.Connected():
+                    self.count(MalformedError("twilio start: the stream has started already"))
+        except MalformedError as error:
+            self.count(error)

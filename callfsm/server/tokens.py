@@ -1,0 +1,50 @@
+"""The single-use tokens that bind a media socket to the webhook that announced it."""
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+from callfsm.config import Business
+
+TOKEN_BYTES: Final = 32
+TOKEN_S: Final = 60.0
+
+
+@frozen
+class Ticket:
+    """What a token stands for."""
+
+    call_sid: str
+    account_sid: str
+    business: Business
+    expires_at: float
+
+
+class Tokens:
+    """The tokens given out and not used yet. `now` gives monotonic seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._tickets: dict[str, Ticket] = {}
+
+    def issue(self, call_sid: str, account_sid: str, business: Business) -> str:
+        """Return a new token for a call."""
+        now = self._now()
+        # Dicts keep the order of issue, so that the expired ones stand in front.
+        while self._tickets and (oldest := next(iter(self._tickets))):
+            if self._tickets[oldest].expires_at > now:
+                break
+            del self._tickets[oldest]
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        self._tickets[token] = Ticket(call_sid, account_sid, business, now + TOKEN_S)
+        return token
+
+    def redeem(self, token: str, call_sid: str, account_sid: str) -> Business | None:
+        """Use a token up; return the business it stands for, None where it is not this call's, old or unknown."""
+        ticket = self._tickets.pop(token, None)
+        if ticket is None or ticket.expires_at <= self._now():
+            return None
+        is_this_call = (ticket.call_sid, ticket.account_sid) == (call_sid, account_sid)
+        return ticket.business if is_this_call else None

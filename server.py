@@ -1,0 +1,110 @@
+"""Serve calls: read the command line and the environment, build the applications, run them."""
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from callfsm.config import Config, ConfigError, read_config
+from callfsm.environment import Environment, read_environment, with_public_url
+from callfsm.server import logs
+from callfsm.server.app import build_admin_app, build_app
+
+DEFAULT_CONFIG = Path("callfsm.toml")
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed command line; exit with code 2 where it is wrong."""
+    parser = argparse.ArgumentParser(prog="server.py", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address of the public listener")
+    parser.add_argument("--port", type=int, default=8080, help="port of the public listener")
+    parser.add_argument("--admin-port", type=int, default=9090, help="port of the operator's listener, on loopback")
+    parser.add_argument(
+        "--config", type=Path, help="TOML file; else CALLFSM_CONFIG, else callfsm.toml if there is one"
+    )
+    parser.add_argument("--journal", type=Path, metavar="DIR", help="write one journal a call into this directory")
+    levels = ["DEBUG", "INFO", "WARNING", "ERROR"]
+    parser.add_argument("--log-level", default="INFO", type=str.upper, choices=levels)
+    parser.add_argument("--insecure", action="store_true", help="check no signature and no token; loopback only")
+    return parser.parse_args(argv)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host's name is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
+    """Return the configuration and the environment; raise ConfigError naming the key."""
+    if options.insecure and not is_loopback(options.host):
+        raise ConfigError("--insecure", "serves on loopback only; --host names another address")
+    environment = read_environment(os.environ)
+    path = options.config or Path(os.environ.get("CALLFSM_CONFIG", "") or DEFAULT_CONFIG)
+    is_default = path == DEFAULT_CONFIG and not options.config
+    config = Config() if is_default and not path.exists() else read_config(path)
+    config = with_public_url(config, os.environ)
+    if not options.insecure and not environment.twilio_auth_token:
+        raise ConfigError("TWILIO_AUTH_TOKEN", "must be set in the environment (or --insecure on loopback)")
+    if not options.insecure and not config.public_url:
+        raise ConfigError("public_url", "must be set (or --insecure on loopback)")
+    return config, environment
+
+
+async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Serve an application; return what is to be cleaned up."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    address, bound = runner.addresses[0][:2]
+    print(f"listening on http://{address}:{bound}", flush=True)
+    return runner
+
+
+async def serve(options: argparse.Namespace, config: Config, environment: Environment) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    over = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    public = build_app(config, environment, journal_dir=options.journal, is_insecure=options.insecure)
+    runners = [await listen(public, options.host, options.port)]
+    try:
+        runners.append(await listen(build_admin_app(), "127.0.0.1", options.admin_port))
+        await over.wait()
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the server; return the exit code, 2 for what cannot be served."""
+    options = arguments(argv)
+    logs.set_up(options.log_level)
+    try:
+        config, environment = settings(options)
+        uvloop.run(serve(options, config, environment))
+    except ConfigError as error:
+        print(f"server.py: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"server.py: cannot listen or write: {error.strerror or error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
