@@ -1,0 +1,107 @@
+"""The command line: `callfsm call`, `callfsm simulate`, `callfsm diagram`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+
+from callfsm.audit import diagram
+from callfsm.sim.caller import CallOverError, SimulatedCaller, place_call
+from callfsm.sim.realtime import PATH, serve
+from callfsm.sim.realtime_script import default_script
+from callfsm.sim.realtime_script_file import load_script
+from callfsm.sim.timeline import timeline
+from callfsm.sim.wav import read_wav, write_wav
+from callfsm.sim.webhook import Details, NotConnectedError, Signer
+
+LINGER_S = 8.0
+LONGEST_REPLY_S = 120.0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="callfsm", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    call = commands.add_parser("call", help="place a simulated Twilio call to any URL")
+    call.add_argument("url", metavar="URL", help="the voice webhook (http, https) or the media socket (ws, wss)")
+    call.add_argument("--wav", type=Path, required=True, metavar="IN", help="what the caller says; 8 kHz mono wav")
+    call.add_argument(
+        "--out", type=Path, metavar="OUT", help="write what the caller heard, as a wav as long as the call"
+    )
+    call.add_argument("--to", default=Details().called, help="the number called")
+    call.add_argument("--from", dest="caller", default=Details().caller, help="the number of the caller")
+    call.add_argument("--linger-s", type=float, default=LINGER_S, help="how long to listen after the last word")
+    call.set_defaults(run=_call)
+
+    simulate = commands.add_parser("simulate", help=f"serve a simulated Realtime API at {PATH}")
+    simulate.add_argument("--port", type=int, default=8765)
+    simulate.add_argument("--script", type=Path, metavar="FILE", help="TOML: what is transcribed and answered")
+    simulate.set_defaults(run=_simulate)
+
+    draw = commands.add_parser("diagram", help="draw the machine that runs", add_help=False)
+    draw.add_argument("rest", nargs=argparse.REMAINDER)
+    draw.set_defaults(run=lambda options: diagram.main(options.rest))
+    return parser
+
+
+def _call(options: argparse.Namespace) -> int:
+    try:
+        return asyncio.run(_place_call(options, read_wav(options.wav)))
+    except (OSError, ValueError, NotConnectedError, aiohttp.ClientError) as error:
+        print(f"callfsm call: {error}", file=sys.stderr)
+        return 2
+
+
+async def _place_call(options: argparse.Namespace, said: bytes) -> int:
+    details = Details(caller=options.caller, called=options.to)
+    signer = Signer(os.environ.get("TWILIO_AUTH_TOKEN"), os.environ.get("CALLFSM_PUBLIC_URL"))
+    async with place_call(options.url, details=details, signer=signer) as caller:
+        ended_early = not await _say_and_listen(caller, said, options.linger_s)
+    print("\n".join([details.call_sid, *timeline(caller.log, caller.started_s, None)]))
+    if options.out:
+        write_wav(options.out, caller.heard)
+    if ended_early:
+        print("callfsm call: the other side ended the call", file=sys.stderr)
+    return int(ended_early)
+
+
+async def _say_and_listen(caller: SimulatedCaller, said: bytes, linger_s: float) -> bool:
+    """Say it, listen until nothing more comes; return False where the other side ended the call."""
+    try:
+        await caller.say(said)
+        await caller.silence(linger_s)
+        await caller.wait_quiet(LONGEST_REPLY_S)
+    except CallOverError:
+        return False
+    return True
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    try:
+        script = load_script(options.script) if options.script else default_script()
+        print(f"serving ws://127.0.0.1:{options.port}{PATH}", flush=True)
+        asyncio.run(serve(options.port, script))
+    except (OSError, ValueError) as error:
+        print(f"callfsm simulate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["diagram"]:
+        return diagram.main(arguments[1:])
+    options = _parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

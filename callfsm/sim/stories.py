@@ -1,0 +1,205 @@
+"""The demo's calls: who says what when, what the model is made to answer, and what must be true in the end."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+
+from callfsm.sim.caller import SimulatedCaller
+from callfsm.sim.media_line import Kind
+from callfsm.sim.realtime_connection import Connection
+from callfsm.sim.realtime_script import Reply, Script, Utterance, clip_reply
+from callfsm.sim.speech_files import load
+
+PLAIN_NUMBER: Final = "+97231234567"
+GREETING_NUMBER: Final = "+97239876543"
+"""The business that greets its callers; the other one waits to be spoken to."""
+STOPPED_WITHIN_MS: Final = 150.0
+"""From the caller's first loud frame leaving to silence at the caller's ear: two trips over the network and 20 ms."""
+
+
+@attrs.frozen
+class Ending:
+    """What a call left behind: the caller's own record, the API's, and the lines of the server's log."""
+
+    caller: SimulatedCaller
+    api: Connection
+    log: list[str]
+
+    def requests(self) -> int:
+        """Return how many responses were requested."""
+        return len([record for record in self.api.received if record.type == "response.create"])
+
+    def cancels(self) -> int:
+        """Return how many cancels were sent."""
+        return len([record for record in self.api.received if record.type == "response.cancel"])
+
+    def heard_replies(self) -> int:
+        """Return how often the assistant became audible."""
+        return len(self.caller.entries(Kind.SOUND))
+
+    def stopped_after_ms(self) -> float:
+        """Return the time from the caller's interrupting to silence, in ms."""
+        cleared = self.caller.entries(Kind.CLEAR)
+        said = [entry.at_s for entry in self.caller.entries(Kind.SAY) if cleared and entry.at_s < cleared[0].at_s]
+        return (cleared[0].at_s - said[-1]) * 1000 if said else float("inf")
+
+
+Claim = tuple[str, Callable[[Ending], bool]]
+
+
+@attrs.frozen
+class Story:
+    """One call: `act` is the caller's part, `script` the model's, `claims` what the call shows."""
+
+    title: str
+    act: Callable[[SimulatedCaller], Awaitable[None]]
+    script: Script
+    claims: tuple[Claim, ...]
+    called: str = PLAIN_NUMBER
+
+
+async def _says_nothing(caller: SimulatedCaller) -> None:
+    await caller.silence(8.0)
+
+
+async def _asks(caller: SimulatedCaller) -> None:
+    await caller.silence(2.0)
+    await caller.say(load("he_question").ulaw)
+    await _hears_out(caller)
+
+
+async def _asks_in_english(caller: SimulatedCaller) -> None:
+    await caller.silence(2.0)
+    await caller.say(load("en_human").ulaw)
+    await _hears_out(caller)
+
+
+async def _asks_at_once(caller: SimulatedCaller) -> None:
+    await caller.silence(0.2)
+    await caller.say(load("he_question").ulaw)
+    await _hears_out(caller)
+
+
+async def _hears_out(caller: SimulatedCaller) -> None:
+    await caller.wait_heard(500)
+    await caller.wait_quiet()
+    await caller.silence(0.5)
+
+
+async def _interrupts(caller: SimulatedCaller) -> None:
+    await caller.silence(2.0)
+    await caller.say(load("he_question").ulaw)
+    await caller.wait_heard(2000)
+    await caller.say(load("he_interrupt").ulaw)
+    await _hears_out(caller)
+
+
+async def _interrupts_the_tail(caller: SimulatedCaller) -> None:
+    await caller.silence(2.0)
+    await caller.say(load("he_question").ulaw)
+    await caller.wait_heard(6000)
+    await caller.say(load("he_interrupt").ulaw)
+    await _hears_out(caller)
+
+
+async def _coughs(caller: SimulatedCaller) -> None:
+    await caller.silence(2.0)
+    await caller.say(load("he_question").ulaw)
+    await caller.wait_heard(1000)
+    await caller.say(load("cough").ulaw)
+    await _hears_out(caller)
+
+
+async def _is_greeted(caller: SimulatedCaller) -> None:
+    await _hears_out(caller)
+    await caller.say(load("he_question").ulaw)
+    await _hears_out(caller)
+
+
+def _words(*stems: str) -> tuple[Utterance, ...]:
+    return tuple(Utterance(load(stem).text) for stem in stems)
+
+
+def _slowly(stem: str, rate: float) -> Reply:
+    return attrs.evolve(clip_reply(stem), rate=rate)
+
+
+_HOURS: Final = clip_reply("he_reply_hours")
+_SHORT: Final = clip_reply("he_reply_short")
+_STOPS: Final[Claim] = (
+    f"the caller heard silence within {STOPPED_WITHIN_MS:.0f} ms of speaking",
+    lambda end: end.stopped_after_ms() <= STOPPED_WITHIN_MS,
+)
+
+
+def _requested(count: int) -> Claim:
+    return f"responses requested: {count}", lambda end: end.requests() == count
+
+
+def _is_quiet_log(end: Ending) -> bool:
+    return all("[VAD]" in line or "[AUDIO GATE]" in line for line in end.log) and len(end.log) > 1
+
+
+STORIES: Final = (
+    Story(
+        "A silent caller on a humming line: never answered",
+        _says_nothing,
+        Script(),
+        (
+            _requested(0),
+            ("the assistant was never heard", lambda end: end.heard_replies() == 0),
+            ("the call's log holds only [VAD] and [AUDIO GATE] lines", _is_quiet_log),
+        ),
+    ),
+    Story(
+        "A Hebrew question and its answer",
+        _asks,
+        Script(utterances=_words("he_question"), replies=(_HOURS,)),
+        (_requested(1), ("the answer was heard to its end", lambda end: end.heard_replies() == 1)),
+    ),
+    Story(
+        "A caller who speaks while the line is still being measured",
+        _asks_at_once,
+        Script(utterances=_words("he_question"), replies=(_SHORT,)),
+        (_requested(1), ("the caller was answered", lambda end: end.heard_replies() == 1)),
+    ),
+    Story(
+        "A caller who interrupts while the answer is still being generated",
+        _interrupts,
+        Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 1.5), _SHORT)),
+        (_STOPS, ("the response was cancelled", lambda end: end.cancels() == 1), _requested(2)),
+    ),
+    Story(
+        "A caller who interrupts the tail, after the generation has ended",
+        _interrupts_the_tail,
+        Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 30.0), _SHORT)),
+        (_STOPS, _requested(2)),
+    ),
+    Story(
+        "An English caller, answered in Hebrew",
+        _asks_in_english,
+        Script(utterances=_words("en_human"), replies=(clip_reply("he_reply_english"),)),
+        (
+            _requested(1),
+            ("the English words were accepted", lambda end: any("User said: I'm sorry" in line for line in end.log)),
+            ("no reply was flagged as not Hebrew", lambda end: not any("[LANGUAGE]" in line for line in end.log)),
+        ),
+    ),
+    Story(
+        "A caller who coughs during the answer: it stops, and is given again",
+        _coughs,
+        Script(utterances=(*_words("he_question"), Utterance("")), replies=(_HOURS, _SHORT)),
+        (
+            _requested(2),
+            ("the cough's item was deleted", lambda end: bool(end.api.records("conversation.item.deleted"))),
+        ),
+    ),
+    Story(
+        "A business that greets its callers, and a question after it",
+        _is_greeted,
+        Script(utterances=_words("he_question"), replies=(_HOURS,), greeting=clip_reply("he_greeting")),
+        (_requested(2), ("greeting and answer were heard", lambda end: end.heard_replies() == 2)),
+        called=GREETING_NUMBER,
+    ),
+)
