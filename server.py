@@ -91,7 +91,7 @@ async def serve(options: argparse.Namespace, config: Config, environment: Enviro
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the server; return the exit code, 2 for what cannot be served."""
+    """Run the server; return the exit code: 2 for what cannot be served, 1 for a port or folder that is not ours."""
     options = arguments(argv)
     logs.set_up(options.log_level)
     try:
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     except OSError as error:
         print(f"server.py: cannot listen or write: {error.strerror or error}", file=sys.stderr)
-        return 2
+        return 1
     return 0
 
 

@@ -100,8 +100,6 @@ class Playback:
     confirmed: int = 0
     marks: deque[Mark] = field(factory=deque)
     last_mark: int = 0
-    cleared_mark: int = 0
-    """Marks up to this one come back because of a clear of ours and prove nothing."""
     _marked: int = 0
     _anchor: int = 0
     _anchor_at: float = 0.0
@@ -141,7 +139,11 @@ class Playback:
         return mark
 
     def pending_mark(self, name: str) -> Mark | None:
-        """Return the mark of this name that is still to be echoed; None for a cleared, a known or a foreign one."""
+        """Return the mark of this name that is still to be echoed; None for any other.
+
+        Twilio echoes a cleared mark as if it had been played; names are never used again, so that such an echo
+        proves nothing.
+        """
         return next((mark for mark in self.marks if mark.name == name), None)
 
     def confirm(self, at: float, mark: Mark) -> None:
@@ -170,7 +172,6 @@ class Playback:
         ]
         report += [Heard(item_id, 0, len(audio)) for item_id, audio in self.held]
         self.phase = PLAYBACK.move(self.phase, PlaybackInput.STOP)
-        self.cleared_mark = self.last_mark
         self.sent = self.confirmed = self._marked = self._anchor = 0
         self.ends_at = self._anchor_at = 0.0
         self.marks.clear()

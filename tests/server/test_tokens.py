@@ -1,0 +1,61 @@
+"""The single-use token of a media socket."""
+
+from callfsm.config import Business
+from callfsm.server.tokens import Tokens
+
+BAKERY = Business(number="+1", name="מאפייה")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_token_stands_for_the_business_once() -> None:
+    tokens = Tokens(Clock())
+    token = tokens.issue("CA1", "AC1", BAKERY)
+
+    assert tokens.redeem(token, "CA1", "AC1") == BAKERY
+    assert tokens.redeem(token, "CA1", "AC1") is None
+
+
+def test_token_of_another_call_or_account_is_used_up_for_nothing() -> None:
+    tokens = Tokens(Clock())
+    of_call, of_account = tokens.issue("CA1", "AC1", BAKERY), tokens.issue("CA1", "AC1", BAKERY)
+
+    assert tokens.redeem(of_call, "CA2", "AC1") is None
+    assert tokens.redeem(of_account, "CA1", "AC2") is None
+    assert tokens.redeem(of_call, "CA1", "AC1") is None
+
+
+def test_token_lives_sixty_seconds() -> None:
+    clock = Clock()
+    tokens = Tokens(clock)
+    in_time, late = tokens.issue("CA1", "AC1", BAKERY), tokens.issue("CA1", "AC1", BAKERY)
+    clock.now += 59.9
+    first = tokens.redeem(in_time, "CA1", "AC1")
+    clock.now += 0.1
+
+    assert first == BAKERY
+    assert tokens.redeem(late, "CA1", "AC1") is None
+
+
+def test_forgotten_tokens_are_forgotten() -> None:
+    clock = Clock()
+    tokens = Tokens(clock)
+    old = [tokens.issue("CA1", "AC1", BAKERY) for _ in range(3)]
+    clock.now += 61
+    tokens.issue("CA2", "AC1", BAKERY)
+
+    assert not any(token in tokens._tickets for token in old)
+
+
+def test_tokens_are_256_bits_and_differ() -> None:
+    tokens = Tokens(Clock())
+    issued = {tokens.issue("CA1", "AC1", BAKERY) for _ in range(100)}
+
+    assert len(issued) == 100
+    assert {len(token) for token in issued} == {43}

@@ -1,0 +1,132 @@
+"""Twilio's messages, both ways."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callfsm.effects import ClearPlayback, PlayAudio, SendMark
+from callfsm.hearing.mulaw import FRAME_BYTES, rms
+from callfsm.wire.malformed import MalformedError
+from callfsm.wire.twilio import (
+    Connected,
+    Dtmf,
+    DtmfBody,
+    Encoder,
+    Framer,
+    MarkBody,
+    MarkEchoed,
+    Media,
+    MediaBody,
+    Start,
+    StartBody,
+    Stop,
+    UnknownMessageError,
+    decode,
+)
+
+START = {
+    "event": "start", "sequenceNumber": "1", "streamSid": "MZ11",
+    "start": {
+        "accountSid": "AC11", "streamSid": "MZ11", "callSid": "CA11", "tracks": ["inbound"],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {"token": "t"},
+    },
+}  # fmt: skip
+MESSAGES = [
+    ("connected", {"event": "connected", "protocol": "Call", "version": "1.0.0"}, Connected()),
+    ("start", START, Start("MZ11", StartBody("CA11", "AC11", {"token": "t"}))),
+    ("start of an older Twilio", {"event": "start", "streamSid": "M", "start": {"callSid": "C"}},
+     Start("M", StartBody("C"))),
+    ("media", {"event": "media", "sequenceNumber": "2", "streamSid": "MZ11",
+               "media": {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": "//8="}},
+     Media(MediaBody("//8=", "inbound"))),
+    ("mark", {"event": "mark", "sequenceNumber": "57", "streamSid": "MZ11", "mark": {"name": "i3:4"}},
+     MarkEchoed(MarkBody("i3:4"))),
+    ("dtmf", {"event": "dtmf", "streamSid": "MZ11", "dtmf": {"track": "inbound_track", "digit": "1"}},
+     Dtmf(DtmfBody("1"))),
+    ("stop", {"event": "stop", "streamSid": "MZ11", "stop": {"accountSid": "AC11", "callSid": "CA11"}}, Stop()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "expected"), [pytest.param(*c[1:], id=c[0]) for c in MESSAGES])
+def test_message_is_read(message: dict[str, Any], expected: object) -> None:
+    assert decode(json.dumps(message)) == expected
+
+
+MALFORMED = [
+    ("empty", ""),
+    ("no json", "{"),
+    ("array", "[]"),
+    ("null", "null"),
+    ("no event", '{"media":{}}'),
+    ("event of a wrong type", '{"event":["media"]}'),
+    ("no media", '{"event":"media"}'),
+    ("payload of a wrong type", '{"event":"media","media":{"payload":["secret"]}}'),
+    ("no call", '{"event":"start","streamSid":"M","start":{}}'),
+    ("broken UTF-8", b'{"event":"\xff"}'),
+]
+
+
+@pytest.mark.parametrize("text", [pytest.param(c[1], id=c[0]) for c in MALFORMED])
+def test_malformed_message_is_named_without_its_content(text: str | bytes) -> None:
+    with pytest.raises(MalformedError) as raised:
+        decode(text)
+
+    assert raised.value.place.startswith("twilio ")
+    assert "secret" not in raised.value.place
+
+
+def test_unknown_message_is_known_to_be_unknown() -> None:
+    with pytest.raises(UnknownMessageError):
+        decode('{"event":"ring","secret":"x"}')
+
+
+@given(st.text() | st.binary())
+def test_any_text_is_read_or_named(text: str | bytes) -> None:
+    try:
+        decode(text)
+    except MalformedError as error:
+        assert error.place.startswith("twilio ")  # noqa: PT017 - both outcomes are right
+
+
+def payload(ulaw: bytes) -> str:
+    return base64.b64encode(ulaw).decode()
+
+
+def test_frame_is_handed_on_as_it_came() -> None:
+    ulaw = bytes(range(160))
+
+    assert list(Framer().frames(payload(ulaw))) == [(rms(ulaw), payload(ulaw))]
+
+
+@given(st.lists(st.binary(max_size=500), max_size=20))
+def test_line_is_cut_into_frames_without_loss(pieces: list[bytes]) -> None:
+    framer = Framer()
+    frames = [frame for piece in pieces for frame in framer.frames(payload(piece))]
+    line = b"".join(pieces)
+    whole = line[: len(line) - len(line) % FRAME_BYTES]
+
+    assert b"".join(base64.b64decode(text) for _, text in frames) == whole
+    assert [level for level, _ in frames] == [rms(whole[i : i + FRAME_BYTES]) for i in range(0, len(whole), FRAME_BYTES)]
+
+
+@pytest.mark.parametrize("text", ["*", "A", "AAA", "AA=A", "é", "AAAA\n"])
+def test_payload_that_is_no_base64_is_malformed(text: str) -> None:
+    with pytest.raises(MalformedError, match="payload is not base64"):
+        list(Framer().frames(text))
+
+
+SENT = [
+    ("media", PlayAudio(b"\xff\x00"), {"event": "media", "streamSid": 'M"1', "media": {"payload": "/wA="}}),
+    ("mark", SendMark("m7"), {"event": "mark", "streamSid": 'M"1', "mark": {"name": "m7"}}),
+    ("clear", ClearPlayback(), {"event": "clear", "streamSid": 'M"1'}),
+]
+
+
+@pytest.mark.parametrize(("effect", "message"), [pytest.param(*c[1:], id=c[0]) for c in SENT])
+def test_effect_is_written(effect: PlayAudio | SendMark | ClearPlayback, message: dict[str, Any]) -> None:
+    assert json.loads(Encoder('M"1').encode(effect)) == message
