@@ -53,32 +53,17 @@ class Story:
     """One call: `act` is the caller's part, `script` the model's, `claims` what the call shows."""
 
     title: str
-    act: Callable[[SimulatedCaller], Awaitable[None]]
+    act: "Act"
     script: Script
     claims: tuple[Claim, ...]
     called: str = PLAIN_NUMBER
 
 
+Act = Callable[[SimulatedCaller], Awaitable[None]]
+
+
 async def _says_nothing(caller: SimulatedCaller) -> None:
     await caller.silence(8.0)
-
-
-async def _asks(caller: SimulatedCaller) -> None:
-    await caller.silence(2.0)
-    await caller.say(load("he_question").ulaw)
-    await _hears_out(caller)
-
-
-async def _asks_in_english(caller: SimulatedCaller) -> None:
-    await caller.silence(2.0)
-    await caller.say(load("en_human").ulaw)
-    await _hears_out(caller)
-
-
-async def _asks_at_once(caller: SimulatedCaller) -> None:
-    await caller.silence(0.2)
-    await caller.say(load("he_question").ulaw)
-    await _hears_out(caller)
 
 
 async def _hears_out(caller: SimulatedCaller) -> None:
@@ -87,34 +72,30 @@ async def _hears_out(caller: SimulatedCaller) -> None:
     await caller.silence(0.5)
 
 
-async def _interrupts(caller: SimulatedCaller) -> None:
-    await caller.silence(2.0)
-    await caller.say(load("he_question").ulaw)
-    await caller.wait_heard(2000)
-    await caller.say(load("he_interrupt").ulaw)
-    await _hears_out(caller)
-
-
-async def _interrupts_the_tail(caller: SimulatedCaller) -> None:
-    await caller.silence(2.0)
-    await caller.say(load("he_question").ulaw)
-    await caller.wait_heard(6000)
-    await caller.say(load("he_interrupt").ulaw)
-    await _hears_out(caller)
-
-
-async def _coughs(caller: SimulatedCaller) -> None:
-    await caller.silence(2.0)
-    await caller.say(load("he_question").ulaw)
-    await caller.wait_heard(1000)
-    await caller.say(load("cough").ulaw)
-    await _hears_out(caller)
-
-
 async def _is_greeted(caller: SimulatedCaller) -> None:
     await _hears_out(caller)
     await caller.say(load("he_question").ulaw)
     await _hears_out(caller)
+
+
+def _asks(question: str, after_s: float = 2.0) -> Act:
+    async def act(caller: SimulatedCaller) -> None:
+        await caller.silence(after_s)
+        await caller.say(load(question).ulaw)
+        await _hears_out(caller)
+
+    return act
+
+
+def _asks_and_breaks_in(with_what: str, heard_ms: float) -> Act:
+    async def act(caller: SimulatedCaller) -> None:
+        await caller.silence(2.0)
+        await caller.say(load("he_question").ulaw)
+        await caller.wait_heard(heard_ms)
+        await caller.say(load(with_what).ulaw)
+        await _hears_out(caller)
+
+    return act
 
 
 def _words(*stems: str) -> tuple[Utterance, ...]:
@@ -154,31 +135,31 @@ STORIES: Final = (
     ),
     Story(
         "A Hebrew question and its answer",
-        _asks,
+        _asks("he_question"),
         Script(utterances=_words("he_question"), replies=(_HOURS,)),
         (_requested(1), ("the answer was heard to its end", lambda end: end.heard_replies() == 1)),
     ),
     Story(
         "A caller who speaks while the line is still being measured",
-        _asks_at_once,
+        _asks("he_question", after_s=0.2),
         Script(utterances=_words("he_question"), replies=(_SHORT,)),
         (_requested(1), ("the caller was answered", lambda end: end.heard_replies() == 1)),
     ),
     Story(
         "A caller who interrupts while the answer is still being generated",
-        _interrupts,
+        _asks_and_breaks_in("he_interrupt", heard_ms=2000),
         Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 1.5), _SHORT)),
         (_STOPS, ("the response was cancelled", lambda end: end.cancels() == 1), _requested(2)),
     ),
     Story(
         "A caller who interrupts the tail, after the generation has ended",
-        _interrupts_the_tail,
+        _asks_and_breaks_in("he_interrupt", heard_ms=6000),
         Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 30.0), _SHORT)),
         (_STOPS, _requested(2)),
     ),
     Story(
         "An English caller, answered in Hebrew",
-        _asks_in_english,
+        _asks("en_human"),
         Script(utterances=_words("en_human"), replies=(clip_reply("he_reply_english"),)),
         (
             _requested(1),
@@ -188,7 +169,7 @@ STORIES: Final = (
     ),
     Story(
         "A caller who coughs during the answer: it stops, and is given again",
-        _coughs,
+        _asks_and_breaks_in("cough", heard_ms=1000),
         Script(utterances=(*_words("he_question"), Utterance("")), replies=(_HOURS, _SHORT)),
         (
             _requested(2),

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from callfsm.sim.caller import place_call
+from callfsm.sim.caller import SimulatedCaller, place_call
 from callfsm.sim.media_line import Kind
 from callfsm.sim.realtime_script import Fault, Script, Utterance, clip_reply
 from callfsm.sim.speech_files import load
@@ -17,13 +17,22 @@ HOURS = clip_reply("he_reply_hours")
 GREETED = Details(called="+97239876543")
 
 
+async def asks(caller: SimulatedCaller) -> None:
+    await caller.silence(2)
+    await caller.say(QUESTION)
+
+
+async def hears_hours(caller: SimulatedCaller) -> None:
+    """Hear the long reply to its end."""
+    await caller.wait_heard(7000)
+    await caller.wait_quiet()
+
+
 async def test_question_is_answered_and_all_we_send_fits_the_api(tmp_path: Path) -> None:
     async with staged(tmp_path, script("מה שעות הפתיחה שלכם?")) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
-            await caller.wait_heard(7000)
-            await caller.wait_quiet()
+            await asks(caller)
+            await hears_hours(caller)
         api = await stage.api.wait_for(1)
         await api.wait_closed()
         sent = validated(api)
@@ -58,8 +67,7 @@ async def test_barge_in_while_generating(tmp_path: Path) -> None:
     talk = script("שאלה ראשונה", "רגע, יש לי עוד שאלה", replies=(slow, clip_reply("he_reply_short")))
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(2000)
             await caller.say(INTERRUPTION)
             await caller.wait_for(Kind.SOUND, 2)
@@ -84,8 +92,7 @@ async def test_barge_in_on_the_tail_after_generation_ended(tmp_path: Path) -> No
     talk = script("שאלה ראשונה", "רגע, יש לי עוד שאלה", replies=(fast, clip_reply("he_reply_short")))
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(6500)
             api = await stage.api.wait_for(1)
             assert len(api.records("response.done")) == 1
@@ -108,8 +115,7 @@ async def test_greeting_and_the_question_after_it(tmp_path: Path) -> None:
             await caller.wait_heard(1500)
             await caller.wait_quiet()
             await caller.say(QUESTION)
-            await caller.wait_heard(7000)
-            await caller.wait_quiet()
+            await hears_hours(caller)
         api = await stage.api.wait_for(1)
         await api.wait_closed()
         validated(api)
@@ -134,8 +140,7 @@ async def test_marks_that_never_come_back_do_not_hang_the_call(tmp_path: Path) -
     talk = script("שאלה", "עוד שאלה", replies=(clip_reply("he_reply_short"),) * 2)
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, echo_marks=False) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_for(Kind.CLEAR, timeout_s=10)
             await caller.say(QUESTION)
             await caller.wait_for(Kind.SOUND, 2)
@@ -154,10 +159,8 @@ async def test_call_survives_a_fault_of_the_connection(tmp_path: Path, fault: Fa
     talk = script("שאלה", replies=(HOURS,), faults=frozenset({fault}), default_reply=clip_reply("he_apology"))
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
-            await caller.wait_heard(7000)
-            await caller.wait_quiet()
+            await asks(caller)
+            await hears_hours(caller)
 
     assert HOURS.audio in caller.heard
     assert load("he_apology").ulaw[:800] not in caller.heard
@@ -175,10 +178,8 @@ async def test_reply_that_fails_once_is_requested_again(tmp_path: Path, fault: F
     bad = attrs.evolve(HOURS, faults=frozenset({fault}))
     async with staged(tmp_path, script("שאלה", replies=(bad, HOURS))) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
-            await caller.wait_heard(7000)
-            await caller.wait_quiet()
+            await asks(caller)
+            await hears_hours(caller)
 
     assert HOURS.audio in caller.heard
 
@@ -187,8 +188,7 @@ async def test_reply_that_fails_twice_ends_the_call(tmp_path: Path) -> None:
     bad = attrs.evolve(HOURS, faults=frozenset({Fault.FAILED}))
     async with staged(tmp_path, script("שאלה", replies=(bad, bad))) as stage:
         async with place_call(stage.voice, speed=SPEED) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_over()
 
     assert stage.journal()[-1]["end"]["reason"] == "reply_failed"
@@ -201,8 +201,7 @@ async def test_malformed_event_loses_itself_alone(
     bad = attrs.evolve(HOURS, faults=frozenset({fault}))
     async with staged(tmp_path, script("שאלה", replies=(bad,))) as stage:
         async with place_call(stage.voice, speed=SPEED) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(5000)
             await caller.wait_quiet()
 
@@ -216,8 +215,7 @@ async def test_stop_holds_whatever_answers_the_cancel(tmp_path: Path, fault: Fau
     talk = script("שאלה", "עוד שאלה", replies=(slow, clip_reply("he_reply_short")))
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(2000)
             await caller.say(INTERRUPTION)
             stopped = len(caller.entries(Kind.SOUND))
@@ -232,8 +230,7 @@ async def test_connection_lost_in_mid_reply_is_made_again(tmp_path: Path) -> Non
     bad = attrs.evolve(HOURS, rate=2.0, faults=frozenset({Fault.CLOSE_MID_RESPONSE}))
     async with staged(tmp_path, script("שאלה", replies=(bad,)), script(replies=(HOURS,))) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_for(Kind.SOUND, 2)
             await caller.wait_quiet()
         again = await stage.api.wait_for(2)
@@ -268,8 +265,7 @@ async def test_first_server_error_is_tried_again(tmp_path: Path) -> None:
     down = Script(faults=frozenset({Fault.SERVER_ERROR}))
     async with staged(tmp_path, down, script("שאלה")) as stage:
         async with place_call(stage.voice, speed=SPEED) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(500, timeout_s=20)
 
 
@@ -278,8 +274,7 @@ async def test_both_legs_close_and_nothing_is_left_running(tmp_path: Path, how: 
     async with staged(tmp_path, script("שאלה")) as stage:
         before = asyncio.all_tasks()
         async with place_call(stage.voice, speed=SPEED) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(500)
             await getattr(caller, how)()
             api = await stage.api.wait_for(1)
@@ -316,13 +311,11 @@ async def test_utterance_without_a_transcript_is_answered_after_the_first(tmp_pa
     )
     async with staged(tmp_path, talk) as stage:
         async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
-            await caller.silence(2)
-            await caller.say(QUESTION)
+            await asks(caller)
             await caller.wait_heard(1000)
             await caller.wait_quiet()
             await caller.say(QUESTION)
-            await caller.wait_heard(7000)
-            await caller.wait_quiet()
+            await hears_hours(caller)
 
     assert HOURS.audio in caller.heard
 
