@@ -5,7 +5,7 @@
 PY := .venv/bin/python
 
 help:
-	@echo "make demo      six simulated calls with recorded speech, and what happened in each"
+	@echo "make demo      eight simulated calls with recorded speech, and what happened in each"
 	@echo "make test      every check and every test"
 	@echo "make diagrams  draw the machine anew (needs graphviz)"
 	@echo "make bench     what a frame costs"
@@ -41,4 +41,4 @@ lock: .venv/test
 	$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --extra test pyproject.toml -o requirements-test.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info .coverage

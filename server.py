@@ -20,12 +20,20 @@ from callfsm.server.app import build_admin_app, build_app
 DEFAULT_CONFIG = Path("callfsm.toml")
 
 
+def port(text: str) -> int:
+    """Return a port's number, 0 for any that is free; raise ValueError where it is none."""
+    number = int(text)
+    if not 0 <= number < 2**16:
+        raise ValueError
+    return number
+
+
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the parsed command line; exit with code 2 where it is wrong."""
     parser = argparse.ArgumentParser(prog="server.py", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the public listener")
-    parser.add_argument("--port", type=int, default=8080, help="port of the public listener")
-    parser.add_argument("--admin-port", type=int, default=9090, help="port of the operator's listener, on loopback")
+    parser.add_argument("--port", type=port, default=8080, help="port of the public listener")
+    parser.add_argument("--admin-port", type=port, default=9090, help="port of the operator's listener, on loopback")
     parser.add_argument(
         "--config", type=Path, help="TOML file; else CALLFSM_CONFIG, else callfsm.toml if there is one"
     )
@@ -49,9 +57,8 @@ def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
     if options.insecure and not is_loopback(options.host):
         raise ConfigError("--insecure", "serves on loopback only; --host names another address")
     environment = read_environment(os.environ)
-    path = options.config or Path(os.environ.get("CALLFSM_CONFIG", "") or DEFAULT_CONFIG)
-    is_default = path == DEFAULT_CONFIG and not options.config
-    config = Config() if is_default and not path.exists() else read_config(path)
+    named = options.config or os.environ.get("CALLFSM_CONFIG")
+    config = read_config(Path(named or DEFAULT_CONFIG)) if named or DEFAULT_CONFIG.exists() else Config()
     config = with_public_url(config, os.environ)
     if not options.insecure and not environment.twilio_auth_token:
         raise ConfigError("TWILIO_AUTH_TOKEN", "must be set in the environment (or --insecure on loopback)")
@@ -70,8 +77,8 @@ async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
     except BaseException:
         await runner.cleanup()
         raise
-    address, bound = runner.addresses[0][:2]
-    print(f"listening on http://{address}:{bound}", flush=True)
+    bound = runner.addresses[0][1]
+    print(f"listening on http://{f'[{host}]' if ':' in host else host}:{bound}", flush=True)
     return runner
 
 

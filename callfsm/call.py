@@ -41,6 +41,8 @@ class Call:
     reply_transcript: str = ""
     cut: list[Heard] = field(factory=list)
     """What was heard of each item of the newest reply, once its playback has ended."""
+    is_reply_forgotten: bool = False
+    """The Realtime session that knew the reply being heard was lost."""
     history: deque[tuple[str, str]] = field(factory=lambda: deque(maxlen=HISTORY_TURNS))
     """The turns so far: role and text."""
     end_reason: str = ""

@@ -42,9 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--script", type=Path, metavar="FILE", help="TOML: what is transcribed and answered")
     simulate.set_defaults(run=_simulate)
 
-    draw = commands.add_parser("diagram", help="draw the machine that runs", add_help=False)
-    draw.add_argument("rest", nargs=argparse.REMAINDER)
-    draw.set_defaults(run=lambda options: diagram.main(options.rest))
+    # Only named here: its own module reads its options.
+    commands.add_parser("diagram", help="draw the machine that runs")
     return parser
 
 
@@ -77,6 +76,8 @@ async def _say_and_listen(caller: SimulatedCaller, said: bytes, linger_s: float)
         await caller.wait_quiet(LONGEST_REPLY_S)
     except CallOverError:
         return False
+    except TimeoutError:
+        print("callfsm call: the assistant never stopped", file=sys.stderr)
     return True
 
 

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import cattrs
 from attrs import Attribute, field, frozen
@@ -27,6 +28,17 @@ class ConfigError(ValueError):
         self.why = why
 
 
+def is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    """Say whether a text is an address of one of these schemes, with a host, and without a user's name."""
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    return is_plain and parts.scheme in schemes and has_host and parts.username is None
+
+
 def _between(low: float, high: float) -> Callable[[Any, "Attribute[Any]", Any], None]:
     def check(_instance: object, attribute: "Attribute[Any]", value: float) -> None:
         if not low <= value <= high:
@@ -41,13 +53,13 @@ def _not_blank(_instance: object, attribute: "Attribute[Any]", value: str) -> No
 
 
 def _is_token_limit(_instance: object, attribute: "Attribute[Any]", value: int | str) -> None:
-    if value != "inf" and not (isinstance(value, int) and 1 <= value <= 4096):
+    if value != "inf" and not (type(value) is int and 1 <= value <= 4096):
         raise ConfigError(attribute.name, 'must be a whole number from 1 to 4096, or "inf"')
 
 
 def _is_public_url(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
-    if value and not (value.startswith("https://") and len(value) > len("https://")):
-        raise ConfigError(attribute.name, "must begin with https://")
+    if value and (not is_url(value, ("https",)) or "?" in value or "#" in value):
+        raise ConfigError(attribute.name, "must be an https:// address without a query")
 
 
 _MS = _between(0, 600_000)
@@ -120,6 +132,8 @@ class Config:
             raise ConfigError("gate.hangover_ms", "must be shorter than turn.end_of_turn_ms")
         if self.turn.min_speech_ms + self.gate.hangover_ms < API_MINIMUM_MS:
             raise ConfigError("turn.min_speech_ms", f"must be at least {API_MINIMUM_MS} with gate.hangover_ms")
+        if self.turn.min_speech_ms >= self.turn.max_turn_ms:
+            raise ConfigError("turn.min_speech_ms", "must be shorter than turn.max_turn_ms")
         numbers = [business.number for business in self.business]
         if len(set(numbers)) != len(numbers):
             raise ConfigError("business.number", "must differ from one business to the next")

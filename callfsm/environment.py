@@ -1,11 +1,10 @@
 """What the server takes from the process environment: secrets, and addresses that differ between machines."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config, ConfigError, is_url
 
 DEFAULT_REALTIME_URL = "wss://api.openai.com/v1/realtime"
 
@@ -28,9 +27,8 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     if not key.isascii() or not key.isprintable():
         raise ConfigError("OPENAI_API_KEY", "must be printable ASCII")
     url = environ.get("OPENAI_REALTIME_URL", "").strip() or DEFAULT_REALTIME_URL
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.netloc:
-        raise ConfigError("OPENAI_REALTIME_URL", "must begin with wss:// or ws:// and name a host")
+    if not is_url(url, ("wss", "ws")):
+        raise ConfigError("OPENAI_REALTIME_URL", "must be a wss:// or ws:// address")
     return Environment(
         openai_api_key=key,
         realtime_url=url,

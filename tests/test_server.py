@@ -38,6 +38,12 @@ REFUSED = [
     ("no public url",       (),                                        {**OPENAI, "TWILIO_AUTH_TOKEN": TOKEN}, "",                                "public_url"),
     ("bad public url",      (),                                        {**OPENAI, "CALLFSM_PUBLIC_URL": "ftp://x"}, "",                           "CALLFSM_PUBLIC_URL"),
     ("bad realtime url",    INSECURE,                                  {**OPENAI, "OPENAI_REALTIME_URL": "https://x"}, "",                        "OPENAI_REALTIME_URL"),
+    ("realtime port",       INSECURE,                                  {**OPENAI, "OPENAI_REALTIME_URL": "ws://h:99999/v1"}, "",                  "OPENAI_REALTIME_URL"),
+    ("realtime user",       INSECURE,                                  {**OPENAI, "OPENAI_REALTIME_URL": "ws://u:p@h/v1"}, "",                    "OPENAI_REALTIME_URL"),
+    ("realtime brackets",   INSECURE,                                  {**OPENAI, "OPENAI_REALTIME_URL": "ws://[::1/v1"}, "",                     "OPENAI_REALTIME_URL"),
+    ("public query",        INSECURE,                                  OPENAI,                              'public_url = "https://x?y=1"',       "public_url"),
+    ("no such port",        ("--insecure", "--port", "70000"),         OPENAI,                              "",                                   "--port"),
+    ("no such config",      INSECURE,                                  {**OPENAI, "CALLFSM_CONFIG": "callfsm.toml"}, "",                          "callfsm.toml"),
     ("insecure elsewhere",  ("--insecure", "--host", "0.0.0.0"),       OPENAI,                              "",                                   "--insecure"),
     ("unknown key",         INSECURE,                                  OPENAI,                              "[gate]\nquiet = 1",                  "gate.quiet"),
     ("impossible value",    INSECURE,                                  OPENAI,                              "[gate]\nquiet_rms = -77",            "gate.quiet_rms"),
@@ -50,9 +56,7 @@ REFUSED = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    ("options", "environ", "config", "key"), [pytest.param(*c[1:], id=c[0]) for c in REFUSED]
-)
+@pytest.mark.parametrize(("options", "environ", "config", "key"), [pytest.param(*c[1:], id=c[0]) for c in REFUSED])
 async def test_what_cannot_be_served_is_named(
     tmp_path: Path, options: tuple[str, ...], environ: dict[str, str], config: str, key: str
 ) -> None:

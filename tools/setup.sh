@@ -16,7 +16,7 @@ if ! "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
     exit 2
 fi
 
-[ -x .venv/bin/python ] || "$candidate" -m venv .venv
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$candidate" -m venv --clear .venv
 echo "setup: installing $1 into .venv (once)" >&2
 log=.venv/setup.log
 if ! { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" &&

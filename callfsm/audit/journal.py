@@ -5,6 +5,8 @@ state before and after it; the last line says why the call ended. A thread of it
 stalled disk never delays audio.
 """
 
+import logging
+import os
 import queue
 import re
 import threading
@@ -23,6 +25,7 @@ BATCH_S: Final = 0.05
 CLOSE_S: Final = 5.0
 MAX_WAITING_LINES: Final = 200_000
 """Beyond this the disk has been stalled for long, and lines are dropped and counted."""
+_LOG: Final = logging.getLogger("callfsm.journal")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 _FIELDS: dict[type[Event], tuple[str, ...]] = {}
@@ -92,6 +95,8 @@ class JournalWriter:
     def put(self, path: Path, line: _Line | None) -> None:
         """Queue a line; None closes the file."""
         if line is not None and self._lines.qsize() > MAX_WAITING_LINES:
+            if not self.dropped:
+                _LOG.error("[JOURNAL] The disk is stalled: lines are dropped")
             self.dropped += 1
             return
         self._lines.put((path, line))
@@ -114,6 +119,12 @@ class JournalWriter:
         for file in self._files.values():
             file.close()
 
+    def _file(self, path: Path) -> BinaryIO:
+        if path not in self._files:
+            # What callers say is nobody else's business.
+            self._files[path] = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        return self._files[path]
+
     def _write_batch(self, batch: Iterable[tuple[Path, _Line | None]]) -> None:
         texts: dict[Path, list[bytes]] = {}
         ended: list[Path] = []
@@ -125,10 +136,11 @@ class JournalWriter:
                 texts.setdefault(path, []).append(msgspec.json.encode(values) + b"\n")
         for path, lines in texts.items():
             try:
-                file = self._files.get(path) or self._files.setdefault(path, path.open("ab"))
-                file.write(b"".join(lines))
-                file.flush()
-            except OSError:
+                self._file(path).write(b"".join(lines))
+                self._files[path].flush()
+            except OSError as error:
+                if not self.failed:
+                    _LOG.error("[JOURNAL] Cannot be written: %s", error.strerror)
                 self.failed += 1
         for path in ended:
             file_or_none = self._files.pop(path, None)

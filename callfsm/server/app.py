@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from callfsm.audit.journal import Journal, JournalWriter
 from callfsm.config import Business, Config, config_values
 from callfsm.environment import Environment
 from callfsm.server.link import RealtimeAddress
-from callfsm.server.security import Doorkeeper, socket_url
+from callfsm.server.security import SIGNATURE, Doorkeeper, socket_url
 from callfsm.server.session import CallSession
 from callfsm.server.tokens import Tokens
 from callfsm.wire import twilio
@@ -51,17 +51,30 @@ class Server:
 SERVER: Final = web.AppKey("server", Server)
 
 
+async def _signed_form(request: web.Request) -> Mapping[str, str]:
+    """Return the fields of a webhook's form; refuse what Twilio did not sign, and what is no form."""
+    server = request.app[SERVER]
+    if server.doorkeeper and SIGNATURE not in request.headers:
+        raise web.HTTPForbidden
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPBadRequest(text="a form is expected")
+    try:
+        form = await request.post()
+    except (ValueError, LookupError):
+        raise web.HTTPBadRequest(text="the form cannot be read") from None
+    if server.doorkeeper and not server.doorkeeper.admits_webhook(request.raw_path, request.headers, form):
+        raise web.HTTPForbidden
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
 async def voice(request: web.Request) -> web.Response:
     """Answer an incoming call: connect it to the media socket, with a token that stands for the business called."""
     server = request.app[SERVER]
-    form = await request.post()
-    if server.doorkeeper and not server.doorkeeper.admits_webhook(request.raw_path, request.headers, form):
-        raise web.HTTPForbidden
-    call_sid = form.get("CallSid", "")
-    if not isinstance(call_sid, str) or not call_sid:
+    form = await _signed_form(request)
+    if not form.get("CallSid"):
         raise web.HTTPBadRequest(text="CallSid is missing")
-    business = server.config.business_of(str(form.get("To", "")))
-    token = server.tokens.issue(call_sid, str(form.get("AccountSid", "")), business)
+    business = server.config.business_of(form.get("To", ""))
+    token = server.tokens.issue(form["CallSid"], form.get("AccountSid", ""), business)
     base = server.config.public_url or f"http://{request.host}"
     connect = Connect(action=f"{base.rstrip('/')}/twilio/after")
     connect.stream(url=socket_url(base, MEDIA_PATH)).parameter(name="token", value=token)
@@ -72,10 +85,7 @@ async def voice(request: web.Request) -> web.Response:
 
 async def after(request: web.Request) -> web.Response:
     """Answer what follows the stream: hang up."""
-    server = request.app[SERVER]
-    form = await request.post()
-    if server.doorkeeper and not server.doorkeeper.admits_webhook(request.raw_path, request.headers, form):
-        raise web.HTTPForbidden
+    await _signed_form(request)
     answer = VoiceResponse()
     answer.hangup()
     return web.Response(text=str(answer), content_type="text/xml")
@@ -98,7 +108,12 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     if start is None or business is None or start.start.call_sid in server.calls:
         await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION)
         return socket
-    await _carry(server, socket, start, business)
+    try:
+        await _carry(server, socket, start, business)
+    finally:
+        if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
+            # The other side does not answer: what it has not read would keep the connection.
+            request.transport.abort()
     return socket
 
 

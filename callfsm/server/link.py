@@ -1,6 +1,7 @@
 """The Realtime leg of one call: connected while the line is calibrated, connected anew when it is lost."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -12,17 +13,22 @@ from callfsm.events import CallEnded, Event, RealtimeError, RealtimeLost, Realti
 from callfsm.server.outbox import Outbox
 from callfsm.wire import realtime
 from callfsm.wire.malformed import MalformedError
+from callfsm.wire.realtime_out import SESSION_EVENT_ID
 
 CONNECT_S: Final = 5.0
 READY_S: Final = 5.0
 TRIES: Final = 3
 TRIES_WITHIN_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.25
+STEADY_S: Final = 5.0
+"""A session that lived as long was a good one: the tries are counted anew."""
 PING_S: Final = 20.0
 CLOSE_S: Final = 0.5
 MAX_MESSAGE_BYTES: Final = 16 * 2**20
 WAITING_BYTES: Final = 2**20
 """Some 60 s of the caller's audio, base64 and JSON included."""
+_TRANSIENT_CODES: Final = frozenset({"", "server_error", "rate_limit_exceeded"})
+_FIRST_PRIVATE_CODE: Final = 4000
 
 
 class RefusedError(Exception):
@@ -61,8 +67,13 @@ class RealtimeLink:
         self._feed = feed
         self._count = count
         self._now = asyncio.get_running_loop().time
-        self._outbox = Outbox(WAITING_BYTES, drops_audio=True)
+        self._outbox = Outbox("realtime", WAITING_BYTES, drops_audio=True)
         self._is_ready = False
+
+    @property
+    def dropped(self) -> int:
+        """Return how many of the caller's frames were dropped because the API did not read them."""
+        return self._outbox.dropped
 
     def send(self, message: bytes, *, audio: bool = False) -> None:
         """Queue a message for the session; without one it is dropped, for the next session is told anew."""
@@ -70,33 +81,25 @@ class RealtimeLink:
             self._outbox.put(message, audio=audio)
 
     async def run(self) -> None:
-        """Keep a session until cancelled; feed the end of the call where none can be had."""
+        """Keep a session until cancelled; feed the end of the call where none can be had, or none lasts."""
+        tries, first_at = 0, self._now()
         while True:
+            tries += 1
             try:
-                socket = await self._connect()
-            except (RefusedError, _UnavailableError) as error:
+                lived_s = await self._serve(await self._try())
+                reason = "realtime_lost"
+            except RefusedError as error:
                 self._feed(CallEnded(self._now(), str(error)))
                 return
-            try:
-                await self._serve(socket)
-            finally:
-                self._is_ready = False
-                await socket.close()
-            self._outbox.clear()
-            self._feed(RealtimeLost(self._now()))
-
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
-        give_up_at = self._now() + TRIES_WITHIN_S
-        pause_s = FIRST_PAUSE_S
-        for tried in range(1, TRIES + 1):
-            try:
-                return await self._try()
-            except _UnavailableError:
-                if tried == TRIES or self._now() + pause_s > give_up_at:
-                    raise
+            except _UnavailableError as error:
+                lived_s, reason = 0.0, str(error)
+            if lived_s >= STEADY_S:
+                tries, first_at = 0, self._now()
+            pause_s = FIRST_PAUSE_S * 4 ** (tries - 1) if tries else 0.0
+            if tries >= TRIES or self._now() + pause_s > first_at + TRIES_WITHIN_S:
+                self._feed(CallEnded(self._now(), reason))
+                return
             await asyncio.sleep(pause_s)
-            pause_s *= 4
-        raise AssertionError("the last try returns or raises")
 
     async def _try(self) -> aiohttp.ClientWebSocketResponse:
         address = self._address
@@ -134,30 +137,55 @@ class RealtimeLink:
                     return
                 case realtime.SessionUpdated():
                     raise RefusedError("realtime_session_not_mulaw")
-                case RealtimeError(_, code):
-                    raise RefusedError(f"realtime_session_rejected:{code or 'no_code'}")
+                case RealtimeError(_, code, event_id):
+                    reason = f"realtime_session_rejected:{code or 'no_code'}"
+                    ours = event_id == SESSION_EVENT_ID or code not in _TRANSIENT_CODES
+                    raise RefusedError(reason) if ours else _UnavailableError(reason)
                 case _:
                     pass
-        if socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION or (socket.close_code or 0) >= 4000:
-            raise RefusedError(f"realtime_closed_{socket.close_code}")
+        self._check_close(socket)
         raise _UnavailableError("realtime_closed_before_ready")
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Carry a session until its socket is lost."""
+    def _check_close(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        code = socket.close_code or 0
+        if code == aiohttp.WSCloseCode.POLICY_VIOLATION or code >= _FIRST_PRIVATE_CODE:
+            raise RefusedError(f"realtime_closed_{code}")
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> float:
+        """Carry a session until its socket is lost; return how many seconds it lived."""
+        began = self._now()
         self._is_ready = True
-        self._feed(RealtimeReady(self._now()))
-        writer = asyncio.create_task(self._outbox.write_to(socket))
+        self._feed(RealtimeReady(began))
+        legs = [asyncio.create_task(self._read(socket)), asyncio.create_task(self._write(socket))]
         try:
-            async for message in socket:
-                event = self._decode(message)
-                if event is None or isinstance(event, realtime.SessionUpdated):
-                    continue
-                self._feed(event)
-                if isinstance(event, RealtimeError) and event.code == "session_expired":
-                    return
+            await asyncio.wait(legs, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            self._is_ready = False
+            self._outbox.clear()
+            self._feed(RealtimeLost(self._now()))
+            for leg in legs:
+                leg.cancel()
+            ends = await asyncio.gather(*legs, return_exceptions=True)
+            await socket.close()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+        self._check_close(socket)
+        return self._now() - began
+
+    async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        # A socket that cannot be written is lost, which reading it tells as well.
+        with contextlib.suppress(ConnectionError):
+            await self._outbox.write_to(socket)
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in socket:
+            event = self._decode(message)
+            if event is None or isinstance(event, realtime.SessionUpdated):
+                continue
+            self._feed(event)
+            if isinstance(event, RealtimeError) and event.code == "session_expired":
+                return
 
     def _decode(self, message: aiohttp.WSMessage) -> Event | realtime.SessionUpdated | None:
         if message.type is not aiohttp.WSMsgType.TEXT:

@@ -11,7 +11,9 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
     """The log of one call: the record's field `call_sid` names it."""
 
     def __init__(self, call_sid: str) -> None:
-        super().__init__(logging.getLogger("callfsm.call"), {"call_sid": call_sid})
+        # A peer names the call; a name of two lines must not become two lines of the log.
+        shown = "".join(character if character.isprintable() else "?" for character in call_sid)
+        super().__init__(logging.getLogger("callfsm.call"), {"call_sid": shown})
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Leave the message as it is; the call stands in the record's field."""

@@ -15,7 +15,7 @@ class FrameWriter(Protocol):
 
 
 class OutboxOverflowError(Exception):
-    """The peer does not read what it is sent, and nothing that waits for it may be dropped."""
+    """A peer does not read what it is sent, and nothing that waits for it may be dropped. The argument names it."""
 
 
 class Outbox:
@@ -24,7 +24,8 @@ class Outbox:
     Beyond `limit_bytes` the oldest audio is dropped, where `drops_audio` allows it; control messages never are.
     """
 
-    def __init__(self, limit_bytes: int, *, drops_audio: bool) -> None:
+    def __init__(self, peer: str, limit_bytes: int, *, drops_audio: bool) -> None:
+        self._peer = peer
         self._limit_bytes = limit_bytes
         self._drops_audio = drops_audio
         self._waiting: deque[tuple[bytes, bool]] = deque()
@@ -61,7 +62,7 @@ class Outbox:
             self._size_bytes -= len(oldest[0])
             self.dropped += 1
         if self._size_bytes > self._limit_bytes:
-            raise OutboxOverflowError
+            raise OutboxOverflowError(self._peer)
 
     async def write_to(self, socket: FrameWriter) -> None:
         """Write what is queued, in order, until cancelled or the socket is closed (ConnectionError)."""

@@ -59,7 +59,7 @@ class CallSession:
         self._framer = twilio.Framer()
         self._journal = journal
         self._log = CallLog(start.start.call_sid)
-        self._to_twilio = Outbox(WAITING_BYTES, drops_audio=False)
+        self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._media_at = self._loop.time()
@@ -102,9 +102,12 @@ class CallSession:
         call = self._call
         source = call.state
         try:
-            effects = dispatch(call, event)
-            if self._journal is not None:
-                self._journal.record(event, source, call.state)
+            try:
+                effects = dispatch(call, event)
+            finally:
+                # An event that meets a bug of ours is the one that the journal must not lack.
+                if self._journal is not None:
+                    self._journal.record(event, source, call.state)
             for effect in effects:
                 self._perform[type(effect)](effect)
         except Exception as error:  # noqa: BLE001 - the one place to which bugs of ours propagate; run() reports it
@@ -143,8 +146,8 @@ class CallSession:
             task.add_done_callback(self._task_done)
         try:
             await self._over
-        except OutboxOverflowError:
-            self._stop("twilio_not_reading")
+        except OutboxOverflowError as error:
+            self._stop(f"{error}_not_reading")
         except Exception:  # noqa: BLE001 - a bug of ours ends this call and no other
             self._log.exception("[BUG] The call is ended")
             self._stop("internal_error")
@@ -153,8 +156,10 @@ class CallSession:
             self._media_watch.cancel()
             if self._timer is not None:
                 self._timer.cancel()
-            await self._close(socket, tasks)
-            self._close_journal()
+            try:
+                await self._close(socket, tasks)
+            finally:
+                self._close_journal()
 
     async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
         *of_twilio, of_realtime = tasks
@@ -162,7 +167,7 @@ class CallSession:
             task.cancel()
         # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
         await asyncio.gather(*of_twilio, return_exceptions=True)
-        await asyncio.gather(socket.close(), of_realtime, return_exceptions=True)
+        await asyncio.gather(socket.close(drain=False), of_realtime, return_exceptions=True)
 
     def _watch_media(self) -> None:
         quiet_s = self._loop.time() - self._media_at
@@ -181,6 +186,8 @@ class CallSession:
     def _close_journal(self) -> None:
         if self._journal is not None:
             state = self._call.state.name
+            if self._link.dropped:
+                self.counts["frames dropped before the realtime socket"] = self._link.dropped
             reason = self._call.end_reason or "cancelled"
             self._journal.end({"reason": reason, "state": state, "counts": dict(self.counts)})
 
@@ -205,10 +212,10 @@ class CallSession:
         try:
             match twilio.decode(text):
                 case twilio.Media(media):
-                    self._media_at = at
                     if not media.track.startswith("inbound"):
                         self.count(MalformedError("twilio media: not the caller's track"))
                         return
+                    self._media_at = at
                     for rms, payload in self._framer.frames(media.payload):
                         self.feed(RmsFrame(at, rms, payload))
                 case twilio.MarkEchoed(mark):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -62,11 +62,12 @@ async def _server(realtime_url: str, log: Path) -> AsyncIterator[str]:
 
 async def _play(story: Story, number: int, address: str, api: Connections, ringing: asyncio.Lock) -> Ending:
     details = Details(called=story.called)
-    await ringing.acquire()
-    async with place_call(f"{address}/twilio/voice", details=details, background=load("line_noise").ulaw) as caller:
-        # The n-th connection plays the n-th script: the next call waits until this one has connected.
-        connection = await api.wait_for(number)
-        ringing.release()
+    async with AsyncExitStack() as stack:
+        async with ringing:
+            # The n-th connection plays the n-th script: the next call waits until this one has connected.
+            call = place_call(f"{address}/twilio/voice", details=details, background=load("line_noise").ulaw)
+            caller = await stack.enter_async_context(call)
+            connection = await api.wait_for(number)
         await story.act(caller)
         await caller.hang_up()
         await connection.wait_closed()
@@ -97,8 +98,12 @@ async def _demo() -> bool:
     scripts = [story.script for story in STORIES]
     async with running(*scripts) as api, _server(api.url, log) as address:
         ringing = asyncio.Lock()
-        calls = [_play(story, i, address, api.connections, ringing) for i, story in enumerate(STORIES, 1)]
-        endings = await asyncio.gather(*calls)
+        async with asyncio.TaskGroup() as calls:
+            playing = [
+                calls.create_task(_play(story, i, address, api.connections, ringing))
+                for i, story in enumerate(STORIES, 1)
+            ]
+        endings = [call.result() for call in playing]
     text = log.read_text(encoding="utf-8")
     told = [
         _tell(story, Ending(end.caller, end.api, _log_of(text, end.caller.details.call_sid)))

@@ -25,7 +25,7 @@ def timeline(log: list[Entry], started_s: float, journal: Path | None) -> list[s
 
 
 def _of_journal(path: Path) -> Iterator[tuple[float, str]]:
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+    for line in path.read_text(encoding="utf-8").split("\n")[1:-1]:
         event = json.loads(line)
         if "at" in event and (told := _told(event)):
             yield event["at"], told

@@ -87,6 +87,13 @@ class Heard:
     received: int
 
 
+@define
+class _Item:
+    item_id: str
+    start: int
+    end: int
+
+
 @define(eq=False)
 class Playback:
     """The playback of one call's replies, one reply after the other."""
@@ -95,7 +102,7 @@ class Playback:
     held: list[tuple[str, bytes]] = field(factory=list)
     started_at: float = 0.0
     ends_at: float = 0.0
-    """When all that was sent will have been heard, by the clock and the newest mark."""
+    """When all that was sent will have been heard, by the clock and the newest mark, and the last mark sent."""
     sent: int = 0
     confirmed: int = 0
     marks: deque[Mark] = field(factory=deque)
@@ -103,7 +110,7 @@ class Playback:
     _marked: int = 0
     _anchor: int = 0
     _anchor_at: float = 0.0
-    _items: list[list[str | int]] = field(factory=list)
+    _items: list[_Item] = field(factory=list)
 
     def hold(self, item_id: str, audio: bytes) -> None:
         """Keep a reply's audio back."""
@@ -118,22 +125,24 @@ class Playback:
         if self.ends_at <= at:
             self._anchor, self._anchor_at = self.sent, at
         self.ends_at = max(self.ends_at, at) + len(audio) / SAMPLE_RATE_HZ
-        if not self._items or self._items[-1][0] != item_id:
-            self._items.append([item_id, self.sent])
+        if not self._items or self._items[-1].item_id != item_id:
+            self._items.append(_Item(item_id, self.sent, self.sent))
+        self._items[-1].end += len(audio)
         for start in range(0, len(audio), MARK_BYTES):
             piece = audio[start : start + MARK_BYTES]
             self.sent += len(piece)
             yield piece
             if self.sent - self._marked >= MARK_BYTES:
-                yield self._mark()
+                yield self._mark(at)
 
-    def last_marks(self) -> list[Mark]:
+    def last_marks(self, at: float) -> list[Mark]:
         """Return the mark that has still to be sent behind the last byte, if any."""
-        return [self._mark()] if self.sent > self._marked else []
+        return [self._mark(at)] if self.sent > self._marked else []
 
-    def _mark(self) -> Mark:
+    def _mark(self, at: float) -> Mark:
         self.last_mark += 1
         self._marked = self.sent
+        self.ends_at = max(self.ends_at, at)
         mark = Mark(self.last_mark, self.sent)
         self.marks.append(mark)
         return mark
@@ -157,18 +166,21 @@ class Playback:
             self.phase = PLAYBACK.move(self.phase, PlaybackInput.ALL_MARKED)
 
     def heard(self, at: float) -> int:
-        """Return how much the caller has heard: what is confirmed, and the clock up to the next mark."""
-        limit = self.marks[0].at_byte if self.marks else self.sent
+        """Return how much the caller has heard: what is confirmed, and the clock up to the next mark.
+
+        A mark that is late by LOST_MARK_S holds the estimate back no longer.
+        """
         by_clock = self._anchor + math.floor((at - self._anchor_at) * SAMPLE_RATE_HZ)
+        lost = by_clock - LOST_MARK_S * SAMPLE_RATE_HZ
+        limit = next((mark.at_byte for mark in self.marks if mark.at_byte > lost), self.sent)
         return max(self.confirmed, min(by_clock, limit))
 
     def stop(self, at: float) -> list[Heard]:
         """End the playback; return what was heard of each item of the reply, in the order of play."""
         heard = self.heard(at)
-        ends = [int(item[1]) for item in self._items[1:]] + [self.sent]
         report = [
-            Heard(str(item_id), max(0, min(heard, end) - int(start)), end - int(start))
-            for (item_id, start), end in zip(self._items, ends, strict=True)
+            Heard(item.item_id, max(0, min(heard, item.end) - item.start), item.end - item.start)
+            for item in self._items
         ]
         report += [Heard(item_id, 0, len(audio)) for item_id, audio in self.held]
         self.phase = PLAYBACK.move(self.phase, PlaybackInput.STOP)

@@ -108,7 +108,6 @@ OWED: Final = PhaseTable(
         Owed.REPLY_IF_NOBODY: {
             OwedInput.ACCEPTED: Owed.REPLY,
             OwedInput.NOBODY: Owed.REPLY,
-            OwedInput.REPLY_UNHEARD: Owed.REPLY,
         },
     },
 )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from callfsm.effects import INFO, WARNING, ClearPlayback, Count, PlayAudio, SendMark, TruncateItem
+from callfsm.effects import INFO, WARNING, ClearPlayback, Count, CreateItem, PlayAudio, SendMark, TruncateItem
 from callfsm.events import AudioDelta, Event, PlaybackMarked, ReplyTranscript, RmsFrame
 from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_MS
 from callfsm.hearing.turn import TurnPhase
@@ -105,9 +105,9 @@ def play_held(call: "Call", event: Event) -> None:
     mark_end(call, event)
 
 
-def mark_end(call: "Call", _event: Event) -> None:
+def mark_end(call: "Call", event: Event) -> None:
     """Send a mark behind the last byte."""
-    call.effects += [SendMark(mark.name) for mark in call.playback.last_marks()]
+    call.effects += [SendMark(mark.name) for mark in call.playback.last_marks(event.at)]
 
 
 def generation_over(call: "Call", event: Event) -> None:
@@ -124,19 +124,24 @@ def confirm_mark(call: "Call", event: PlaybackMarked) -> None:
 
 
 def finish_playback(call: "Call", event: Event) -> None:
-    """The caller has heard the reply, or what there is of it; note its words."""
+    """The caller has heard the reply, or what there is of it; note its words, and tell a session that knows no reply."""
     call.cut = call.playback.stop(event.at)
     received = sum(item.received for item in call.cut)
     heard = sum(item.heard for item in call.cut)
     words = call.reply_transcript[: len(call.reply_transcript) * heard // received] if received else ""
     if words:
         call.history.append(("assistant", words))
+    if call.is_reply_forgotten:
+        call.is_reply_forgotten = False
+        call.cut = []
+        if words:
+            call.tell_realtime(CreateItem("assistant", words))
 
 
 def stop_playback(call: "Call", event: Event) -> None:
     """Freeze the playback estimate; clear what the caller has not heard, ahead of everything."""
-    finish_playback(call, event)
     call.effects.append(ClearPlayback())
+    finish_playback(call, event)
 
 
 def truncate_heard(call: "Call", _event: Event) -> None:

@@ -1,7 +1,6 @@
 """What becomes of a committed utterance: accepted, the first of the call, rejected, or without a transcript."""
 
 from collections import deque
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from callfsm.effects import DEBUG, INFO, Count, DeleteItem
@@ -88,7 +87,7 @@ def _utterance(call: "Call", event: TranscriptCompleted | TranscriptFailed | Tim
 
 def accept(call: "Call", event: TranscriptCompleted) -> None:
     """Accept the utterance: log what was said; a reply is owed."""
-    text = event.transcript.strip()
+    text = " ".join(event.transcript.split("\n")).strip()
     call.log(INFO, f"User said: {text}")
     call.history.append(("user", text))
     call.turn.settle(_utterance(call, event), rejected=False)
@@ -148,9 +147,9 @@ def forget_refused_commit(call: "Call", event: RealtimeError) -> None:
     turn = call.turn
     refused = next(u for u in turn.unsettled if u.commit_event_id == event.event_id)
     behind = list(turn.unsettled)[turn.unsettled.index(refused) :]
-    named = [u.item_id for u in behind if u.item_id is not None]
-    for utterance, item_id in zip_longest(behind[1:], named):
-        utterance.item_id = item_id
+    names = [u.item_id for u in behind if u.item_id is not None]
+    for utterance in behind[1:]:
+        utterance.item_id = names.pop(0) if names else None
     refused.item_id = None
     turn.unacknowledged = deque(u for u in turn.unacknowledged if u is not refused and u.item_id is None)
     turn.settle(refused, rejected=True)

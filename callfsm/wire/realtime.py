@@ -29,7 +29,7 @@ class _Response(msgspec.Struct):
 
 class _Error(msgspec.Struct):
     type: str | None = None
-    code: str | None = None
+    code: str | int | None = None
     message: str | None = None
     event_id: str | None = None
 
@@ -53,10 +53,10 @@ class _Session(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     type: str
-    item_id: str = ""
+    item_id: str | None = None
     response_id: str | None = None
-    delta: str = ""
-    transcript: str = ""
+    delta: str | None = None
+    transcript: str | None = None
     response: _Response | None = None
     error: _Error | None = None
     session: _Session | None = None
@@ -77,6 +77,7 @@ class UnknownEventError(MalformedError):
     """An event of a kind that means nothing to us."""
 
 
+_TURN_DIGITS: Final = 9
 _BUSY: Final = "conversation_already_has_active_response"
 _NOT_ACTIVE: Final = "response_cancel_not_active"
 _CODE_BY_TEXT: Final = (("already has an active response", _BUSY), ("no active response", _NOT_ACTIVE))
@@ -85,7 +86,7 @@ _CODE_BY_TEXT: Final = (("already has an active response", _BUSY), ("no active r
 
 def _turn_of(response: _Response) -> int | None:
     turn = str((response.metadata or {}).get("turn", ""))
-    return int(turn) if turn.isascii() and turn.isdigit() else None
+    return int(turn) if turn.isascii() and turn.isdigit() and len(turn) <= _TURN_DIGITS else None
 
 
 def _response(message: _Message) -> _Response:
@@ -111,7 +112,7 @@ def _committed(at: float, message: _Message) -> Event:
 
 
 def _transcribed(at: float, message: _Message) -> Event:
-    return events.TranscriptCompleted(at, _named(message, "item_id", message.item_id), message.transcript)
+    return events.TranscriptCompleted(at, _named(message, "item_id", message.item_id), message.transcript or "")
 
 
 def _not_transcribed(at: float, message: _Message) -> Event:
@@ -125,7 +126,7 @@ def _created(at: float, message: _Message) -> Event:
 
 def _audio(at: float, message: _Message) -> Event | None:
     try:
-        audio = a2b_base64(message.delta, strict_mode=True)
+        audio = a2b_base64(message.delta or "", strict_mode=True)
     except (Base64Error, ValueError):
         raise MalformedError(f"realtime {message.type}: delta is not base64") from None
     response_id = _named(message, "response_id", message.response_id)
@@ -134,7 +135,7 @@ def _audio(at: float, message: _Message) -> Event | None:
 
 
 def _words(at: float, message: _Message) -> Event:
-    return events.ReplyTranscript(at, _named(message, "response_id", message.response_id), message.transcript)
+    return events.ReplyTranscript(at, _named(message, "response_id", message.response_id), message.transcript or "")
 
 
 def _done(at: float, message: _Message) -> Event:
@@ -150,7 +151,7 @@ def _cancelled(at: float, message: _Message) -> Event:
 
 def _error(at: float, message: _Message) -> Event:
     error = message.error or _Error()
-    code = error.code or ""
+    code = str(error.code or "")
     if not code:
         text = f"{error.type} {error.message}".lower()
         code = next((known for words, known in _CODE_BY_TEXT if words in text or known in text), "")

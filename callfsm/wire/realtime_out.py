@@ -22,6 +22,7 @@ RealtimeEffect = (
     AppendAudio | CommitAudio | ClearAudio | CreateResponse | CancelResponse | TruncateItem | DeleteItem | CreateItem
 )
 
+SESSION_EVENT_ID: Final = "session1"
 _MULAW: Final = {"type": "audio/pcmu"}
 
 
@@ -45,7 +46,7 @@ def session_update(config: RealtimeConfig, business: Business) -> bytes:
             "output": {"format": _MULAW, "voice": config.voice},
         },
     }
-    return msgspec.json.encode({"type": "session.update", "event_id": "session1", "session": session})
+    return msgspec.json.encode({"type": "session.update", "event_id": SESSION_EVENT_ID, "session": session})
 
 
 def _create_response(effect: CreateResponse) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Stage:
     def journal(self) -> list[dict[str, Any]]:
         """The lines of the one journal there is, once the server is down."""
         (path,) = self.journals.glob("*.jsonl")
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ async def written(outbox: Outbox, count: int) -> list[bytes]:
 
 
 async def test_messages_go_out_in_order() -> None:
-    outbox = Outbox(100, drops_audio=False)
+    outbox = Outbox("peer", 100, drops_audio=False)
     for message in (b"1", b"2", b"3"):
         outbox.put(message)
 
@@ -41,7 +41,7 @@ async def test_messages_go_out_in_order() -> None:
 
 
 async def test_clear_goes_ahead_and_waiting_audio_is_thrown_away() -> None:
-    outbox = Outbox(100, drops_audio=False)
+    outbox = Outbox("peer", 100, drops_audio=False)
     outbox.put(b"audio", audio=True)
     outbox.put(b"control")
     outbox.put(b"audio", audio=True)
@@ -51,7 +51,7 @@ async def test_clear_goes_ahead_and_waiting_audio_is_thrown_away() -> None:
 
 
 async def test_oldest_audio_makes_room_and_control_never_does() -> None:
-    outbox = Outbox(9, drops_audio=True)
+    outbox = Outbox("peer", 9, drops_audio=True)
     outbox.put(b"old", audio=True)
     outbox.put(b"ctl")
     outbox.put(b"mid", audio=True)
@@ -63,7 +63,7 @@ async def test_oldest_audio_makes_room_and_control_never_does() -> None:
 
 @pytest.mark.parametrize("drops_audio", [True, False])
 async def test_control_without_room_is_an_overflow(drops_audio: bool) -> None:
-    outbox = Outbox(5, drops_audio=drops_audio)
+    outbox = Outbox("peer", 5, drops_audio=drops_audio)
     outbox.put(b"1234")
 
     with pytest.raises(OutboxOverflowError):
@@ -71,7 +71,7 @@ async def test_control_without_room_is_an_overflow(drops_audio: bool) -> None:
 
 
 async def test_cleared_outbox_has_all_its_room_again() -> None:
-    outbox = Outbox(5, drops_audio=False)
+    outbox = Outbox("peer", 5, drops_audio=False)
     outbox.put(b"12345")
     outbox.clear()
     outbox.put(b"67890")
@@ -84,7 +84,7 @@ async def test_lost_socket_is_the_callers_business() -> None:
         async def send_frame(self, message: bytes, opcode: WSMsgType) -> None:
             raise ConnectionResetError
 
-    outbox = Outbox(5, drops_audio=False)
+    outbox = Outbox("peer", 5, drops_audio=False)
     outbox.put(b"1")
 
     with pytest.raises(ConnectionResetError):

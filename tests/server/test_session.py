@@ -196,10 +196,13 @@ async def test_bad_message_of_openai_is_counted_logged_once_and_harmless(
     assert last_line(tmp_path)["end"]["counts"] == {place: 2}
 
 
-def last_line(folder: Path) -> dict[str, Any]:
+def journal(folder: Path) -> list[dict[str, Any]]:
     (path,) = folder.glob("*.jsonl")
-    line: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
-    return line
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def last_line(folder: Path) -> dict[str, Any]:
+    return journal(folder)[-1]
 
 
 async def test_lengths_other_than_a_frame_are_cut_into_frames() -> None:
