@@ -27,7 +27,7 @@ check: .venv/test
 	$(PY) -m callfsm.cli diagram --check
 
 test: check
-	$(PY) -m pytest
+	$(PY) -m pytest --cov
 
 diagrams: .venv/test
 	$(PY) -m callfsm.cli diagram

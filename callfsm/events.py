@@ -92,7 +92,7 @@ class ResponseCreated:
 
 @frozen
 class AudioDelta:
-    """A piece of a response's speech: n bytes of mu-law, 8 bytes a millisecond."""
+    """A piece of a response's speech: n bytes of mu-law, n > 0, 8 bytes a millisecond."""
 
     at: float
     response_id: str

@@ -75,7 +75,8 @@ def _step(call: Call, event: Event) -> None:
         _fire(call, call.backlog.popleft())
     while is_reply_due(call):
         _fire(call, ReplyDue(event.at))
-    call.deadline = next_deadline(call)
+    # A deadline that turns out to have passed long ago is due now: time does not run backwards.
+    call.deadline = max(next_deadline(call), event.at)
 
 
 def _fire(call: Call, event: Event) -> None:

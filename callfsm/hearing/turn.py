@@ -12,7 +12,6 @@ from callfsm.phases import PhaseTable
 
 RING_FRAMES: Final = 30_000 // FRAME_MS
 """So much audio that the API has not accepted is kept to be sent again after a lost connection."""
-_REMEMBERED_ITEMS: Final = 64
 
 
 class TurnPhase(Enum):
@@ -106,7 +105,6 @@ class Turn:
     """Committed, oldest first, and without a verdict."""
     unacknowledged: deque[Utterance] = field(factory=deque)
     """Committed, in the order in which the API will name their items."""
-    settled_items: deque[str] = field(factory=lambda: deque(maxlen=_REMEMBERED_ITEMS))
 
     def speech_started(self) -> Utterance:
         """Open an utterance."""
@@ -133,8 +131,6 @@ class Turn:
         self.unsettled.remove(utterance)
         utterance.audio.clear()
         utterance.rejected = rejected
-        if utterance.item_id is not None:
-            self.settled_items.append(utterance.item_id)
         if not self.unsettled and self.phase is TurnPhase.UNSETTLED:
             self.phase = TURN.move(self.phase, TurnInput.LAST_SETTLED)
 

@@ -6,6 +6,8 @@ threshold that was found, so that a caller who speaks at once is not lost.
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from callfsm.effects import INFO
 from callfsm.events import (
     AudioCommitted,
@@ -50,7 +52,7 @@ def keep_frame(call: "Call", frame: RmsFrame) -> None:
     call.calibration.append(frame)
 
 
-def calibrate(call: "Call", _frame: RmsFrame) -> None:
+def calibrate(call: "Call", frame: RmsFrame) -> None:
     """Set the noise floor and the threshold, log them, and have the kept frames gated."""
     gate = call.gate
     gate.noise_floor_rms = noise_floor((kept.rms for kept in call.calibration), call.config.gate)
@@ -59,7 +61,7 @@ def calibrate(call: "Call", _frame: RmsFrame) -> None:
         INFO,
         f"[VAD] Calibrated noise={gate.noise_floor_rms:.1f}, speech_threshold={gate.threshold_rms:.1f}",
     )
-    call.backlog.extend(call.calibration)
+    call.backlog.extend(evolve(kept, at=frame.at) for kept in call.calibration)
     call.calibration.clear()
 
 

@@ -78,9 +78,9 @@ def pass_weak(call: "Call", frame: RmsFrame) -> None:
 
 
 def hold_frame(call: "Call", frame: RmsFrame) -> None:
-    """Keep the frame unsent, for the pre-roll: it may be the first word of what follows."""
-    keep_ms = call.config.gate.preroll_ms + call.config.turn.grace_ms
-    call.gate.hold(HeardFrame(frame.rms, frame.payload), keep_ms)
+    """Keep the frame unsent, for the pre-roll, which covers the grace as well while the assistant is audible."""
+    grace_ms = call.config.turn.grace_ms if call.playback.sent else 0
+    call.gate.hold(HeardFrame(frame.rms, frame.payload), call.config.gate.preroll_ms + grace_ms)
 
 
 def drop_frame(call: "Call", frame: RmsFrame) -> None:

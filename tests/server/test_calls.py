@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from callfsm import machine
 from callfsm.sim.caller import SimulatedCaller, place_call
 from callfsm.sim.media_line import Kind
 from callfsm.sim.realtime_script import Fault, Script, Utterance, clip_reply
@@ -218,11 +219,12 @@ async def test_stop_holds_whatever_answers_the_cancel(tmp_path: Path, fault: Fau
             await asks(caller)
             await caller.wait_heard(2000)
             await caller.say(INTERRUPTION)
-            stopped = len(caller.entries(Kind.SOUND))
             await caller.wait_for(Kind.SOUND, 2)
             await caller.wait_quiet()
+        api = await stage.api.wait_for(1)
 
-    assert stopped == 1
+    (_, again) = [record for record in api.received if record.type == "response.create"]
+    assert caller.entries(Kind.SOUND)[1].at_s > again.at_s
     assert load("he_reply_short").ulaw in caller.heard
 
 
@@ -323,18 +325,15 @@ async def test_utterance_without_a_transcript_is_answered_after_the_first(tmp_pa
 async def test_bug_of_ours_ends_its_call_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from callfsm.server import session  # noqa: PLC0415 - what is patched
-
-    real = session.dispatch
     victims: list[object] = []
 
     def dispatch(call, event):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         if type(event).__name__ == "AudioCommitted" and victims in ([], [call]):
             victims[:] = [call]
             raise ZeroDivisionError
-        return real(call, event)
+        return machine.dispatch(call, event)
 
-    monkeypatch.setattr(session, "dispatch", dispatch)
+    monkeypatch.setattr("callfsm.server.session.dispatch", dispatch)
     async with staged(tmp_path, script("שאלה"), config=FAST) as stage:
         async with place_call(stage.voice, speed=SPEED) as unlucky, place_call(stage.voice, speed=SPEED) as lucky:
             await unlucky.silence(2)

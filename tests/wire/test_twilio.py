@@ -111,7 +111,9 @@ def test_line_is_cut_into_frames_without_loss(pieces: list[bytes]) -> None:
     whole = line[: len(line) - len(line) % FRAME_BYTES]
 
     assert b"".join(base64.b64decode(text) for _, text in frames) == whole
-    assert [level for level, _ in frames] == [rms(whole[i : i + FRAME_BYTES]) for i in range(0, len(whole), FRAME_BYTES)]
+    assert [level for level, _ in frames] == [
+        rms(whole[i : i + FRAME_BYTES]) for i in range(0, len(whole), FRAME_BYTES)
+    ]
 
 
 @pytest.mark.parametrize("text", ["*", "A", "AAA", "AA=A", "é", "AAAA\n"])

@@ -1,0 +1,165 @@
+"""Calls with a past: each is made by the events that lead to it, so that no test begins where no call can be.
+
+All frames of a burst may carry one time: the core counts them. Times are chosen to be exact in binary.
+"""
+
+from collections.abc import Sequence
+
+from attrs import evolve, field, frozen
+
+from callfsm.call import Call
+from callfsm.config import Business, Config, TurnConfig
+from callfsm.events import (
+    AudioCommitted,
+    AudioDelta,
+    Event,
+    PlaybackMarked,
+    RealtimeReady,
+    ResponseCreated,
+    ResponseDone,
+    RmsFrame,
+    TimerFired,
+    TranscriptCompleted,
+)
+from callfsm.machine import dispatch
+
+QUIET = 90.0
+LOUD = 1000.0
+THRESHOLD = 150.0
+"""What calibration on QUIET frames finds: 90 + 60."""
+
+SILENT_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.")
+GREETING_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.", enable_greeting=True, greeting="שלום, מאפייה.")
+
+
+def loud(at: float, payload: str = "loud", rms: float = LOUD) -> RmsFrame:
+    return RmsFrame(at, rms, payload)
+
+
+def quiet(at: float, payload: str = "quiet", rms: float = QUIET) -> RmsFrame:
+    return RmsFrame(at, rms, payload)
+
+
+def louds(at: float, count: int, name: str = "loud", rms: float = LOUD) -> list[RmsFrame]:
+    return [RmsFrame(at, rms, f"{name}{number}") for number in range(1, count + 1)]
+
+
+def quiets(at: float, count: int, name: str = "quiet", rms: float = QUIET) -> list[RmsFrame]:
+    return [RmsFrame(at, rms, f"{name}{number}") for number in range(1, count + 1)]
+
+
+def utterance(at: float, name: str = "u", loud_frames: int = 15) -> list[RmsFrame]:
+    """Speech of so many loud frames, and the 600 ms of silence that end it."""
+    return [*louds(at, loud_frames, f"{name}L"), *quiets(at, 30, f"{name}Q")]
+
+
+def audio(ms: int) -> bytes:
+    return b"\x55" * (8 * ms)
+
+
+@frozen
+class Story:
+    """A call's past: whose it is, and what has happened to it."""
+
+    events: tuple[Event, ...] = ()
+    business: Business = SILENT_BUSINESS
+    config: Config = field(factory=Config)
+
+    def then(self, *more: Event | Sequence[Event]) -> "Story":
+        events = list(self.events)
+        for step in more:
+            events += step if isinstance(step, Sequence) else [step]
+        return evolve(self, events=tuple(events))
+
+    def with_turn(self, turn: TurnConfig) -> "Story":
+        return evolve(self, config=evolve(self.config, turn=turn))
+
+    def call(self) -> Call:
+        call = Call.begin(self.config, self.business)
+        for event in self.events:
+            dispatch(call, event)
+        return call
+
+
+def silent_business() -> Story:
+    return Story().then(RealtimeReady(0.0))
+
+
+def greeting_business() -> Story:
+    return Story(business=GREETING_BUSINESS).then(RealtimeReady(0.0))
+
+
+def calibrating(frames: int = 74) -> Story:
+    return silent_business().then(quiets(1.0, frames, "c"))
+
+
+def waiting() -> Story:
+    """Calibrated on QUIET; nobody has spoken. The last 600 ms are held."""
+    return calibrating(75)
+
+
+def greeting() -> Story:
+    """The greeting was requested at 1.0, as turn 1; its audio is awaited until 9.0."""
+    return greeting_business().then(quiets(1.0, 75, "c"))
+
+
+def greeting_begun() -> Story:
+    return greeting().then(ResponseCreated(1.25, "g1", 1))
+
+
+def greeting_audible() -> Story:
+    """AI_GRACE from 1.5 to 1.8: half a second of greeting, two marks."""
+    return greeting_begun().then(AudioDelta(1.5, "g1", "ga1", audio(500)))
+
+
+def said_hello() -> Story:
+    """WAITING_FOR_USER: the first utterance is item u1; its transcript is awaited until 5.0."""
+    return waiting().then(utterance(2.0, "u"), AudioCommitted(2.25, "u1"))
+
+
+def reply_requested() -> Story:
+    """LISTENING: the first reply was requested at 2.5, as turn 1; its audio is awaited until 10.5."""
+    return said_hello().then(TranscriptCompleted(2.5, "u1", "שלום לך"))
+
+
+def reply_begun() -> Story:
+    return reply_requested().then(ResponseCreated(2.75, "r1", 1))
+
+
+def listening() -> Story:
+    """LISTENING: a first reply of 100 ms has been heard to its end; nothing is in flight, owed or awaited."""
+    return reply_begun().then(
+        AudioDelta(3.0, "r1", "a1", audio(100)),
+        ResponseDone(3.0, "r1", 1, "completed", ("a1",)),
+        PlaybackMarked(3.125, "m1"),
+    )
+
+
+def grace() -> Story:
+    """AI_GRACE from 3.25 to 3.55: half a second of reply sent, marks m1 and m2 pending, more to come."""
+    return reply_begun().then(AudioDelta(3.25, "r1", "a1", audio(500)))
+
+
+def speaking() -> Story:
+    """AI_SPEAKING: m1 was echoed at 3.5; what was sent will have been heard at 3.8, and more may come."""
+    return grace().then(PlaybackMarked(3.5, "m1"), TimerFired(3.5625))
+
+
+def tail() -> Story:
+    """AI_SPEAKING: the same, and generation is over; m2 and m3 are pending."""
+    return speaking().then(ResponseDone(3.625, "r1", 1, "completed", ("a1",)))
+
+
+def cancelling() -> Story:
+    """CANCELLING: the caller barged in at 3.75, having heard 400 ms, and is speaking; until 5.25."""
+    return speaking().then(loud(3.75, "b1"))
+
+
+def given_up() -> Story:
+    """CANCELLING: no audio came in 8 s; the reply is owed once more, the caller is silent; until 12.0."""
+    return reply_begun().then(TimerFired(10.5))
+
+
+def greeting_given_up() -> Story:
+    """CANCELLING: no audio of the greeting came in 8 s; it is owed once more; until 10.5."""
+    return greeting_begun().then(TimerFired(9.0))

@@ -1,0 +1,244 @@
+"""A whole call on the pure core, told as a dialogue: the caller, OpenAI and Twilio take turns; time passes by frames."""
+
+from collections import deque
+from typing import TypeVar
+
+from callfsm.call import Call
+from callfsm.config import Business, Config
+from callfsm.effects import (
+    DEBUG,
+    CancelResponse,
+    ClearPlayback,
+    CommitAudio,
+    CreateResponse,
+    Effect,
+    Log,
+    PlayAudio,
+    SendMark,
+)
+from callfsm.events import (
+    AudioCommitted,
+    AudioDelta,
+    Event,
+    PlaybackMarked,
+    RealtimeError,
+    RealtimeLost,
+    RealtimeReady,
+    ReplyTranscript,
+    ResponseCreated,
+    ResponseDone,
+    RmsFrame,
+    TranscriptCompleted,
+    TranscriptFailed,
+)
+from callfsm.machine import dispatch
+from callfsm.states.base import State
+from tests.calls import LOUD, QUIET, SILENT_BUSINESS, audio
+
+EffectT = TypeVar("EffectT", bound=Effect)
+FRAME_S = 0.02
+
+
+class Dialogue:
+    """One call, and the three who take part in it."""
+
+    def __init__(
+        self, business: Business = SILENT_BUSINESS, config: Config | None = None, *, ready: bool = True
+    ) -> None:
+        self.call = Call.begin(config or Config(), business)
+        self.frames = 0
+        self.effects: list[Effect] = []
+        self.caller, self.openai, self.twilio = Caller(self), OpenAI(self), Twilio(self)
+        if ready:
+            self.openai.is_ready()
+
+    @property
+    def now(self) -> float:
+        return self.frames * FRAME_S
+
+    def where(self) -> State:
+        return self.call.state
+
+    def feed(self, event: Event) -> list[Effect]:
+        effects = dispatch(self.call, event)
+        self.effects += effects
+        self.openai.take(effects)
+        self.twilio.take(effects)
+        return effects
+
+    def did(self, kind: type[EffectT]) -> list[EffectT]:
+        """Every effect of a kind so far."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def log(self, above: int = DEBUG) -> list[str]:
+        """The log lines so far, without those of the gate."""
+        return [line.message for line in self.did(Log) if line.level > above]
+
+    def forget(self) -> None:
+        """What has been done so far needs no more looking at."""
+        self.effects.clear()
+
+
+class Caller:
+    """The one who called."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+
+    def hums(self, ms: int, rms: float) -> list[Effect]:
+        """A sound of this loudness, frame by frame."""
+        effects: list[Effect] = []
+        for _ in range(ms // 20):
+            self._dialogue.frames += 1
+            effects += self._dialogue.feed(RmsFrame(self._dialogue.now, rms, f"f{self._dialogue.frames}"))
+        return effects
+
+    def silent(self, ms: int) -> list[Effect]:
+        return self.hums(ms, QUIET)
+
+    def speaks(self, ms: int) -> list[Effect]:
+        """Speech, and no end of it yet."""
+        return self.hums(ms, LOUD)
+
+    def says(self, ms: int) -> list[Effect]:
+        """Speech, and the silence that ends the turn."""
+        return self.speaks(ms) + self.silent(600)
+
+
+class OpenAI:
+    """The Realtime session: it names commits i1, i2…, and its response to turn 1 is r1, with item a1."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self._unnamed: deque[str] = deque()
+        self._untranscribed: deque[str] = deque()
+        self._commits = 0
+        self._turn = 0
+        self._cancel = CancelResponse("", None)
+
+    def take(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, CommitAudio):
+                self._commits += 1
+                self._unnamed.append(f"i{self._commits}")
+            elif isinstance(effect, CreateResponse):
+                self._turn = effect.turn
+            elif isinstance(effect, CancelResponse):
+                self._cancel = effect
+
+    def is_ready(self) -> list[Effect]:
+        return self._dialogue.feed(RealtimeReady(self._dialogue.now))
+
+    def is_lost(self) -> list[Effect]:
+        self._unnamed.clear()
+        self._untranscribed.clear()
+        return self._dialogue.feed(RealtimeLost(self._dialogue.now))
+
+    def names(self) -> None:
+        """Say which items our commits have become."""
+        while self._unnamed:
+            self._untranscribed.append(self._unnamed.popleft())
+            self._dialogue.feed(AudioCommitted(self._dialogue.now, self._untranscribed[-1]))
+
+    def transcribes(self, text: str) -> list[Effect]:
+        """Say what the oldest utterance was."""
+        self.names()
+        return self._dialogue.feed(TranscriptCompleted(self._dialogue.now, self._untranscribed.popleft(), text))
+
+    def cannot_transcribe(self) -> list[Effect]:
+        self.names()
+        return self._dialogue.feed(TranscriptFailed(self._dialogue.now, self._untranscribed.popleft()))
+
+    def begins(self, turn: int | None = None) -> list[Effect]:
+        turn = turn or self._turn
+        return self._dialogue.feed(ResponseCreated(self._dialogue.now, f"r{turn}", turn))
+
+    def speaks(self, ms: int, turn: int | None = None, item: str = "a") -> list[Effect]:
+        turn = turn or self._turn
+        return self._dialogue.feed(AudioDelta(self._dialogue.now, f"r{turn}", f"{item}{turn}", audio(ms)))
+
+    def words(self, text: str) -> list[Effect]:
+        return self._dialogue.feed(ReplyTranscript(self._dialogue.now, f"r{self._turn}", text))
+
+    def finishes(self, status: str = "completed", turn: int | None = None) -> list[Effect]:
+        turn = turn or self._turn
+        return self._dialogue.feed(ResponseDone(self._dialogue.now, f"r{turn}", turn, status, (f"a{turn}",)))
+
+    def replies(self, ms: int) -> list[Effect]:
+        """Generate all of a reply at once, as it does."""
+        return self.begins() + self.speaks(ms) + self.finishes()
+
+    def begins_unasked(self, response_id: str = "x1") -> list[Effect]:
+        return self._dialogue.feed(ResponseCreated(self._dialogue.now, response_id, None))
+
+    def refuses(self, code: str, event_id: str | None) -> list[Effect]:
+        return self._dialogue.feed(RealtimeError(self._dialogue.now, code, event_id))
+
+    def had_nothing_to_cancel(self) -> list[Effect]:
+        return self.refuses("response_cancel_not_active", self._cancel.event_id)
+
+
+class Twilio:
+    """The telephone: it plays what it was sent at 8000 bytes a second, and echoes the marks it has played to."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self._queue: deque[bytes | str] = deque()
+        self.cleared: list[str] = []
+
+    def take(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, PlayAudio):
+                self._queue.append(effect.audio)
+            elif isinstance(effect, SendMark):
+                self._queue.append(effect.name)
+            elif isinstance(effect, ClearPlayback):
+                self.cleared += [mark for mark in self._queue if isinstance(mark, str)]
+                self._queue.clear()
+
+    def plays(self, ms: int = 3_600_000, *, echoing: bool = True) -> list[Effect]:
+        """Play this much, or all; the caller listens in silence."""
+        effects: list[Effect] = []
+        while self._queue and ms > 0:
+            effects += self._dialogue.caller.silent(20)
+            effects += self._advance(160, echoing=echoing)
+            ms -= 20
+        return effects
+
+    def _advance(self, count: int, *, echoing: bool) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._queue and (count > 0 or isinstance(self._queue[0], str)):
+            head = self._queue.popleft()
+            if isinstance(head, str):
+                effects += self.echoes(head) if echoing else []
+            else:
+                count -= len(head)
+                self._queue.extendleft([head[count:]] if count < 0 else [])
+        return effects
+
+    def echoes(self, name: str) -> list[Effect]:
+        return self._dialogue.feed(PlaybackMarked(self._dialogue.now, name))
+
+
+def calibrated(business: Business = SILENT_BUSINESS, config: Config | None = None) -> Dialogue:
+    """A call after 1.5 s of quiet."""
+    dialogue = Dialogue(business, config)
+    dialogue.caller.silent(1500)
+    return dialogue
+
+
+def greeted_by_the_caller(config: Config | None = None) -> Dialogue:
+    """A call whose caller has said something real; the reply was requested."""
+    dialogue = calibrated(config=config)
+    dialogue.caller.says(500)
+    dialogue.openai.transcribes("שלום, מתי אתם פתוחים?")
+    return dialogue
+
+
+def answering(ms: int = 2000) -> Dialogue:
+    """A call in which a reply of this length was generated at once, and whose first 400 ms were heard."""
+    dialogue = greeted_by_the_caller()
+    dialogue.openai.replies(ms)
+    dialogue.twilio.plays(400)
+    dialogue.forget()
+    return dialogue

@@ -1,0 +1,304 @@
+"""Cases of what several states do alike. Each function takes calls in the state, and returns its lines.
+
+`at` is the time of the event; `ids` says how many event ids the call has used by then; `rest` is what else changes
+in this state, such as its deadline.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from _pytest.mark.structures import ParameterSet
+from attrs import evolve
+
+from callfsm.config import TurnConfig
+from callfsm.effects import (
+    DEBUG,
+    INFO,
+    WARNING,
+    AppendAudio,
+    CancelResponse,
+    ClearAudio,
+    CommitAudio,
+    Count,
+    DeleteItem,
+    Effect,
+    EndCall,
+    Log,
+)
+from callfsm.events import (
+    AudioCommitted,
+    AudioDelta,
+    CallEnded,
+    DtmfReceived,
+    Event,
+    RealtimeError,
+    ReplyTranscript,
+    ResponseCreated,
+    ResponseDone,
+    RmsFrame,
+    TranscriptCompleted,
+    TranscriptFailed,
+)
+from callfsm.hearing.gate import HeardFrame
+from callfsm.hearing.turn import TurnPhase
+from callfsm.speaking.response import Owed, ResponsePhase
+from callfsm.states.base import State
+from tests.calls import Story, audio, loud, louds, quiet, quiets
+from tests.table import added, appended, case, dropped, kept, more, said
+
+Fields = Mapping[str, object]
+INF = float("inf")
+SKIPPED = Log(INFO, "[REALTIME] Skipping AI response – no real user utterance yet")
+TOO_SHORT = Log(DEBUG, "[TRANSCRIPT FILTER] Too short, ignoring")
+PUNCTUATION = Log(DEBUG, "[TRANSCRIPT FILTER] Punctuation noise, ignoring")
+FIRST = Log(INFO, "[NLP] First real user utterance detected – has_real_user_utterance=True")
+
+TURN_OF_1_S = TurnConfig(max_turn_ms=1000)
+
+
+def user_said(text: str) -> Log:
+    return Log(INFO, f"User said: {text}")
+
+
+def settled(item: str) -> Fields:
+    """The only unsettled utterance has its verdict."""
+    return {"turn.phase": TurnPhase.SILENT, "turn.unsettled": []}
+
+
+def one_with(**fields: object) -> Callable[[Any], object]:
+    """The only utterance of a list, with these fields changed."""
+    return lambda before: [{**before[0], **fields}]
+
+
+def caller_cases(
+    state: State, silent: Story, at: float, *, ids: int = 0, until: float = INF, nobody: Fields | None = None
+) -> list[ParameterSet]:
+    """The gate and the caller's turn; `silent` is a call in the state whose caller is silent."""
+    hush = quiets(at, 30, "h")
+    hushed = silent.then(hush)
+    ahead = hush[15:]
+    speech, weak, late, x = louds(at, 5, "l"), quiets(at, 25, "w"), quiets(at, 4, "d"), loud(at, "x")
+    still, almost = quiet(at, "x"), quiet(at, "x", rms=149.9)
+    threshold, click = loud(at, "x", rms=150.0), louds(at, 4, "k")
+    sent = [frame.payload for frame in (*ahead, *speech)]
+    passed = [*sent, *(frame.payload for frame in weak)]
+    full = louds(at, 50, "f")
+
+    def open_(*frames: RmsFrame, audio: Sequence[str]) -> Fields:
+        return {"turn.open": said(*frames, sent=audio)}
+
+    def committed(*frames: RmsFrame, sent: Sequence[str]) -> Fields:
+        name = f"commit{ids + 1}"
+        done = said(*frames, sent=sent, commit_event_id=name, deadline=at + 3.0)
+        waits = {"turn.unsettled": [done], "turn.unacknowledged": [done], "_event_ids": ids + 1}
+        return {"turn.phase": TurnPhase.UNSETTLED, "turn.open": None, **waits, **sooner(until, at + 3.0)}
+
+    # fmt: off
+    return [
+        case("silence is dropped", state, hushed, still, state, [dropped()], {"gate.held": kept(still)}),
+        case("just below the threshold is silence", state, hushed, almost, state, [dropped(149.9)], {"gate.held": kept(almost)}),
+        case("at the threshold the gate opens; 300 ms go out ahead", state, hushed, threshold, state,
+             appended(*ahead, threshold),
+             {"gate.held": [], "turn.phase": TurnPhase.SPEAKING, **open_(threshold, audio=[*(f.payload for f in ahead), "x"])}),
+        case("speech goes on", state, hushed.then(speech), x, state, appended(x), open_(*speech, x, audio=[*sent, "x"])),
+        case("weak frame 25 passes in the hangover", state, hushed.then(speech, weak[:24]), still, state,
+             appended(still), open_(*speech, *weak[:24], still, audio=[*passed[:-1], "x"])),
+        case("weak frame 26 is dropped", state, hushed.then(speech, weak), still, state,
+             [dropped()], {"gate.held": kept(still), **open_(*speech, *weak, still, audio=passed)}),
+        case("weak frame 29 is not the end of the turn", state, hushed.then(speech, weak, late[:3]), still, state,
+             [dropped()], {"gate.held": kept(still), **open_(*speech, *weak, *late[:3], still, audio=passed)}),
+        case("speech after a gap: the gap goes out ahead", state, hushed.then(speech, weak, late), x, state,
+             appended(*late, x), {"gate.held": [], **open_(*speech, *weak, *late, x, audio=[*passed, "d1", "d2", "d3", "d4", "x"])}),
+        case("weak frame 30 ends 100 ms of speech: commit", state, hushed.then(speech, weak, late), still, state,
+             [dropped(), CommitAudio(f"commit{ids + 1}")],
+             {"gate.held": kept(still), **committed(*speech, *weak, *late, sent=passed)}),
+        case("80 ms are a blip: clear, no commit", state, hushed.then(click, weak, late), still, state,
+             [dropped(), ClearAudio()],
+             {"gate.held": [HeardFrame(f.rms, f.payload) for f in (*late, still)], "turn.phase": TurnPhase.SILENT,
+              "turn.open": None, **(nobody or {})}),
+        case("the turn is not full yet", state, silent.then(full[:48]).with_turn(TURN_OF_1_S), full[48], state,
+             appended(full[48]), {"turn.open": goes_on("f49")}),
+        case("a full turn is committed", state, silent.then(full[:49]).with_turn(TURN_OF_1_S), full[49], state,
+             [AppendAudio("f50"), CommitAudio(f"commit{ids + 1}")],
+             {"turn.phase": TurnPhase.UNSETTLED, "turn.open": None, "turn.unsettled": utterances(1),
+              "turn.unacknowledged": utterances(1), "_event_ids": ids + 1, **sooner(until, at + 3.0)}),
+    ]
+    # fmt: on
+
+
+def sooner(until: float, at: float) -> Fields:
+    """The deadline has become the earlier of two, where it was the first."""
+    return {"deadline": at} if at < until else {}
+
+
+def goes_on(payload: str) -> Callable[[Any], object]:
+    """A loud frame of 1000 joined an utterance that had nothing but such."""
+
+    def expected(before: dict[str, Any]) -> dict[str, Any]:
+        counts = {name: before[name] + 1 for name in ("loud_frames", "frames", "spoken_frames")}
+        power = dict.fromkeys(("_power", "_spoken_power"), 1e6 * (before["frames"] + 1))
+        return {**before, **counts, **power, "audio": [*before["audio"], payload]}
+
+    return expected
+
+
+class _Utterances:
+    """Equals a list of so many utterances, whatever they consist of."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and len(other) == self.count
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{self.count} utterances>"
+
+
+def utterances(count: int) -> _Utterances:
+    return _Utterances(count)
+
+
+def filter_cases(
+    state: State, pending: Story, at: float, item: str, rest: Fields, nobody: Fields | None = None
+) -> list[ParameterSet]:
+    """The transcript filter; the only unsettled utterance is `item`."""
+    gone = {**settled(item), **rest, **(nobody or {})}
+
+    def of(text: str, item_id: str = item) -> Event:
+        return TranscriptCompleted(at, item_id, text)
+
+    # fmt: off
+    return [
+        case("transcript of a foreign item", state, pending, of("שלום לך", "foreign"), state, [Count("stray_item")]),
+        case("transcript of one character", state, pending, of(" a "), state, [TOO_SHORT, DeleteItem(item)], gone),
+        case("empty transcript", state, pending, of(""), state, [TOO_SHORT, DeleteItem(item)], gone),
+        case("transcript of two noise characters", state, pending, of("?!"), state, [PUNCTUATION, DeleteItem(item)], gone),
+        case("transcript of noise characters", state, pending, of(" ., !? ."), state, [PUNCTUATION, DeleteItem(item)], gone),
+        case("failure of a foreign item", state, pending, TranscriptFailed(at, "foreign"), state, [Count("stray_item")]),
+    ]
+    # fmt: on
+
+
+def commit_cases(
+    state: State, silent: Story, unnamed: Story, rejected: Story, at: float, *, late: float
+) -> list[ParameterSet]:
+    """What the API names: nothing of ours, `unnamed`'s only commit, or one that was `rejected` before."""
+    named, named_late = AudioCommitted(at, "named"), AudioCommitted(late, "named")
+    bound = {"turn.unsettled": one_with(item_id="named"), "turn.unacknowledged": []}
+    # fmt: off
+    return [
+        case("a commit that is not ours", state, silent, named, state, [Count("stray_item")]),
+        case("a commit is named", state, unnamed, named, state, [], bound),
+        case("a rejected commit is named", state, rejected, named_late, state, [DeleteItem("named")], {"turn.unacknowledged": []}),
+    ]
+    # fmt: on
+
+
+def refused_commit_case(
+    state: State, unnamed: Story, at: float, event_id: str, rest: Fields, effects: Sequence[Effect] = ()
+) -> ParameterSet:
+    gone = {"turn.phase": TurnPhase.SILENT, "turn.unsettled": [], "turn.unacknowledged": []}
+    error = RealtimeError(at, "input_audio_buffer_commit_empty", event_id)
+    return case("the API refuses a commit", state, unnamed, error, state, effects, {**gone, **rest})
+
+
+def unasked_cases(state: State, given: Story, at: float, *, ids: int) -> list[ParameterSet]:
+    """Responses that nobody asked for: cancelled once, counted, never played."""
+    created, delta = ResponseCreated(at, "f", None), AudioDelta(at, "f", "fa", audio(200))
+    seen = given.then(created)
+    cancelled: list[Effect] = [Count("foreign_response"), CancelResponse(f"foreign{ids + 1}", "f")]
+    known = {"response.settled_ids": added("f"), **more(_event_ids=1)}
+    done, again = ResponseDone(at, "f", None, "cancelled"), Count("stray_response")
+    calibrating = state is State.CALIBRATING
+    over: tuple[list[Effect], Fields] = ([], {}) if calibrating else ([again], {"response.other_over_at": at})
+    # fmt: off
+    return [
+        case("an unsolicited response", state, given, created, state, cancelled, known),
+        case("a response with a turn never asked for", state, given, evolve(created, turn=99), state, cancelled, known),
+        case("an unsolicited response, again", state, seen, created, state, [again]),
+        case("audio of an unsolicited response", state, given, delta, state, cancelled, known),
+        case("more audio of an unsolicited response", state, seen, delta, state, [again]),
+        case("the end of an unsolicited response", state, seen, done, state, *over),
+    ]
+    # fmt: on
+
+
+def common_cases(state: State, given: Story, at: float, *ignored: Event) -> list[ParameterSet]:
+    """What every state but ENDED does: errors that change nothing, the end of the call, deliberate non-reactions."""
+    over = {"end_reason": "hung_up", **({"deadline": INF} if given.call().deadline < INF else {})}
+    # fmt: off
+    return [
+        case("an error that answers nothing", state, given, RealtimeError(at, "server_error", None), state,
+             [Count("realtime_error:server_error")]),
+        case("an error that answers something else", state, given, RealtimeError(at, "invalid_value", "other"), state,
+             [Count("realtime_error:invalid_value")]),
+        case("an error without a code", state, given, RealtimeError(at, "", "other"), state, [Count("realtime_error:none")]),
+        case("the call ends", state, given, CallEnded(at, "hung_up"), State.ENDED, [EndCall("hung_up")], over),
+        *(case(f"{type(event).__name__} is ignored", state, given, event, state)
+          for event in (DtmfReceived(at, "1"), *ignored)),
+    ]
+    # fmt: on
+
+
+def unreal_cases(
+    state: State, pending: Story, at: float, item: str, rest: Fields, *, murmured: Story | None = None
+) -> list[ParameterSet]:
+    """Before the first real utterance; in `murmured` its RMS is below the threshold for the quiet between."""
+    gone = {**settled(item), **rest}
+    skipped: list[Effect] = [SKIPPED, DeleteItem(item)]
+
+    def of(text: str) -> Event:
+        return TranscriptCompleted(at, item, text)
+
+    # fmt: off
+    lines = [
+        case("two characters are not yet real", state, pending, of("כן"), state, skipped, gone),
+        case("no transcript, nobody real yet", state, pending, TranscriptFailed(at, item), state, skipped, gone),
+    ]
+    # fmt: on
+    if murmured is not None:
+        lines.append(case("words below the threshold", state, murmured, of("שלום לך"), state, skipped, gone))
+    return lines
+
+
+def requested(kind: Owed, at: float, *, turn: int, ids: int) -> Fields:
+    """A response is requested: the next turn, the next event id, and 8 s for its first audio."""
+    asked = {"phase": ResponsePhase.REQUESTED, "kind": kind, "turn": turn, "requested_at": at}
+    named = {f"response.{name}": now for name, now in asked.items()}
+    return {**named, "response.create_event_id": f"create{ids}", "_event_ids": ids, "deadline": at + 8.0}
+
+
+def cancelled(at: float, *, ids: int, response_id: str | None) -> Fields:
+    """The response is cancelled: by its id where it is known, and 1.5 s for its end."""
+    asked = {"phase": ResponsePhase.CANCELLING, "cancel_event_id": f"cancel{ids}", "cancelled_at": at}
+    named = {f"response.{name}": now for name, now in asked.items()}
+    gone = {"response.settled_ids": added(response_id)} if response_id else {}
+    return {**named, **gone, "_event_ids": ids, "deadline": at + 1.5}
+
+
+def without(fields: Fields, *names: str) -> Fields:
+    """The fields but these, which stay as they were."""
+    return {name: now for name, now in fields.items() if name not in names}
+
+
+def words_cases(state: State, given: Story, at: float, response_id: str) -> list[ParameterSet]:
+    """The words of the reply in hand, checked for their language."""
+
+    def of(text: str, of_response: str = response_id) -> Event:
+        return ReplyTranscript(at, of_response, text)
+
+    def foreign(share: str) -> list[Effect]:
+        return [Log(WARNING, f"[LANGUAGE] Reply is not Hebrew, share={share}"), Count("reply_not_hebrew")]
+
+    # fmt: off
+    return [
+        case("Hebrew words", state, given, of("שלום"), state, [], {"reply_transcript": "שלום"}),
+        case("half Hebrew", state, given, of("שם ab"), state, [], {"reply_transcript": "שם ab"}),
+        case("less than half Hebrew", state, given, of("אב cde"), state, foreign("0.40"),
+             {"reply_transcript": "אב cde", "needs_reminder": True}),
+        case("words of another response", state, given, of("Hello", "f"), state),
+    ]
+    # fmt: on

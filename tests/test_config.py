@@ -1,0 +1,260 @@
+"""The configuration: the defaults of the design, what is refused, and errors that name the key and never the value."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from attrs import asdict
+from attrs.exceptions import FrozenInstanceError
+
+from callfsm.config import Business, Config, ConfigError, config_from, config_values, read_config
+
+DESIGN = """
+max_calls = 200
+max_call_s = 1800
+drain_s = 600
+
+[realtime]
+model = "gpt-realtime-2.1"
+voice = "marin"
+transcription_model = "gpt-transcribe"
+max_output_tokens = 1024
+
+[gate]
+calibration_ms = 1500
+quiet_rms = 120.0
+default_noise_floor = 100.0
+default_threshold = 160.0
+threshold_margin = 60.0
+max_threshold = 175.0
+preroll_ms = 300
+hangover_ms = 500
+
+[turn]
+grace_ms = 300
+end_of_turn_ms = 600
+max_turn_ms = 30000
+min_speech_ms = 100
+cancel_timeout_ms = 1500
+transcript_timeout_ms = 3000
+reply_timeout_ms = 8000
+
+[[business]]
+number = "*"
+name = "המשרד"
+enable_greeting = false
+greeting = "שלום, איך אפשר לעזור?"
+"""
+SECRET = "sk-very-secret"
+
+BAD = [
+    # document                                          key
+    ("foo = 1",                                         "foo"),
+    ("gate.foo = 1",                                    "gate.foo"),
+    ("turn.foo = 1",                                    "turn.foo"),
+    ('realtime.api_key = "sk-very-secret"',             "realtime.api_key"),
+    ("[[business]]\nfoo = 1",                           "business[0].foo"),
+    ('[[business]]\n[[business]]\nnumber = ""',         "business[1].number"),
+    ("gate = 5",                                        "gate"),
+    ('turn = "sk-very-secret"',                         "turn"),
+    ("business = 5",                                    "business"),
+    ("business = [5]",                                  "business[0]"),
+    ('business = "sk-very-secret"',                     "business[0]"),
+    ('public_url = "http://sk-very-secret"',            "public_url"),
+    ('public_url = "https://"',                         "public_url"),
+    ('public_url = "https://sk-very-secret@calls.example.org"',"public_url"),
+    ('public_url = "https://["',                        "public_url"),
+    ('public_url = "https://calls.example.org:0"',      "public_url"),
+    ('public_url = "https://calls.example.org:99999"',  "public_url"),
+    ('public_url = "https://calls example.org"',        "public_url"),
+    ('public_url = "https://calls.example.org?key=1"',  "public_url"),
+    ('public_url = "https://calls.example.org#top"',    "public_url"),
+    ('public_url = "https://קול.example.org"',          "public_url"),
+    ("public_url = 5",                                  "public_url"),
+    ("max_calls = 0",                                   "max_calls"),
+    ("max_calls = 100001",                              "max_calls"),
+    ('max_calls = "sk-very-secret"',                    "max_calls"),
+    ("max_call_s = 0",                                  "max_call_s"),
+    ("drain_s = -1",                                    "drain_s"),
+    ('realtime.model = "  "',                           "realtime.model"),
+    ("realtime.voice = 5",                              "realtime.voice"),
+    ('realtime.transcription_model = ""',               "realtime.transcription_model"),
+    ("realtime.max_output_tokens = 0",                  "realtime.max_output_tokens"),
+    ("realtime.max_output_tokens = 4097",               "realtime.max_output_tokens"),
+    ("realtime.max_output_tokens = 1.5",                "realtime.max_output_tokens"),
+    ("realtime.max_output_tokens = true",               "realtime.max_output_tokens"),
+    ('realtime.max_output_tokens = "sk-very-secret"',   "realtime.max_output_tokens"),
+    ("gate.calibration_ms = -1",                        "gate.calibration_ms"),
+    ("gate.calibration_ms = 1.5",                       "gate.calibration_ms"),
+    ("gate.quiet_rms = -0.1",                           "gate.quiet_rms"),
+    ("gate.quiet_rms = 32769",                          "gate.quiet_rms"),
+    ("gate.quiet_rms = nan",                            "gate.quiet_rms"),
+    ("gate.quiet_rms = inf",                            "gate.quiet_rms"),
+    ("gate.quiet_rms = true",                           "gate.quiet_rms"),
+    ('gate.quiet_rms = "sk-very-secret"',               "gate.quiet_rms"),
+    ("gate.default_noise_floor = -1",                   "gate.default_noise_floor"),
+    ("gate.default_threshold = -1",                     "gate.default_threshold"),
+    ("gate.threshold_margin = -1",                      "gate.threshold_margin"),
+    ("gate.max_threshold = -1",                         "gate.max_threshold"),
+    ("gate.preroll_ms = -20",                           "gate.preroll_ms"),
+    ("gate.preroll_ms = true",                          "gate.preroll_ms"),
+    ("gate.hangover_ms = -20",                          "gate.hangover_ms"),
+    ("gate.hangover_ms = 600",                          "gate.hangover_ms"),
+    ("turn.end_of_turn_ms = 500",                       "gate.hangover_ms"),
+    ("turn.end_of_turn_ms = 19",                        "turn.end_of_turn_ms"),
+    ("turn.grace_ms = -1",                              "turn.grace_ms"),
+    ("turn.max_turn_ms = 999",                          "turn.max_turn_ms"),
+    ("turn.min_speech_ms = -1",                         "turn.min_speech_ms"),
+    ("turn.min_speech_ms = 30000",                      "turn.min_speech_ms"),
+    ("turn.min_speech_ms = 0\ngate.hangover_ms = 80",   "turn.min_speech_ms"),
+    ("turn.cancel_timeout_ms = 0",                      "turn.cancel_timeout_ms"),
+    ("turn.transcript_timeout_ms = 0",                  "turn.transcript_timeout_ms"),
+    ("turn.reply_timeout_ms = 0",                       "turn.reply_timeout_ms"),
+    ("[[business]]\nnumber = 5",                        "business[0].number"),
+    ("[[business]]\nenable_greeting = 1",               "business[0].enable_greeting"),
+    ('[[business]]\ngreeting = " "',                    "business[0].greeting"),
+    ("[[business]]\nname = 7",                          "business[0].name"),
+    ("[[business]]\n[[business]]",                      "business.number"),
+]  # fmt: skip
+
+GOOD = [
+    "realtime.max_output_tokens = 'inf'",
+    "realtime.max_output_tokens = 1",
+    "realtime.max_output_tokens = 4096",
+    "gate.preroll_ms = 0\ngate.hangover_ms = 0",
+    "gate.hangover_ms = 599",
+    "gate.quiet_rms = 120",
+    "gate.max_threshold = 32768",
+    "turn.min_speech_ms = 0\ngate.hangover_ms = 100",
+    "turn.grace_ms = 0",
+    "public_url = ''",
+    "public_url = 'https://calls.example.org'",
+    "public_url = 'https://calls.example.org:8443/voice'",
+    "business = []",
+    "max_call_s = 86400\ndrain_s = 0",
+]
+
+
+def parsed(document: str) -> Config:
+    return config_from(tomllib.loads(document))
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    assert parsed(DESIGN) == Config()
+    assert "" == Config().public_url
+
+
+def test_the_design_names_every_key() -> None:
+    named = tomllib.loads(DESIGN)
+    known = asdict(Config())
+
+    assert {"public_url"} == known.keys() - named.keys()
+    assert known["realtime"].keys() == named["realtime"].keys()
+    assert known["gate"].keys() == named["gate"].keys()
+    assert known["turn"].keys() == named["turn"].keys()
+    assert known["business"][0].keys() - named["business"][0].keys() == {"prompt"}
+
+
+def test_nothing_need_be_said() -> None:
+    assert Config() == config_from({})
+
+
+@pytest.mark.parametrize(("document", "key"), BAD)
+def test_what_is_refused(document: str, key: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parsed(document)
+
+    assert key == refused.value.key
+    assert str(refused.value).startswith(f"{key}: ")
+    assert "\n" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("document", GOOD)
+def test_what_is_taken(document: str) -> None:
+    assert isinstance(parsed(document), Config)
+
+
+def test_whole_numbers_are_numbers() -> None:
+    quiet = parsed("gate.quiet_rms = 110").gate.quiet_rms
+
+    assert (110.0, float) == (quiet, type(quiet))
+
+
+def test_it_can_be_written_down_and_read_again() -> None:
+    config = parsed('gate.max_threshold = 300\n[[business]]\nnumber = "+97231234567"\nenable_greeting = true')
+
+    assert config == config_from(config_values(config))
+
+
+def test_it_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Config().gate.preroll_ms = 0  # type: ignore[misc]
+
+
+# The business that a number belongs to
+
+
+def business(number: str, name: str) -> dict[str, str]:
+    return {"number": number, "name": name}
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        pytest.param("+1", "one", id="its own"),
+        pytest.param("+2", "every other", id="every other"),
+        pytest.param("", "every other", id="withheld"),
+        pytest.param("*", "every other", id="the star itself"),
+    ],
+)
+def test_the_business_of_a_number(number: str, name: str) -> None:
+    config = config_from({"business": [business("+1", "one"), business("*", "every other")]})
+
+    assert name == config.business_of(number).name
+
+
+def test_a_number_of_no_business() -> None:
+    config = config_from({"business": [business("+1", "one")]})
+
+    assert Business() == config.business_of("+2")
+
+
+# Files
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "callfsm.toml"
+    path.write_text(DESIGN, encoding="utf-8")
+
+    assert Config() == read_config(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.toml"
+    with pytest.raises(ConfigError) as refused:
+        read_config(path)
+
+    assert f"{path}: cannot be read (FileNotFoundError)" == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(b"\xff\xfe", "cannot be read (UnicodeDecodeError)", id="not text"),
+        pytest.param(b"gate = ", "is not TOML: ", id="not TOML"),
+        pytest.param(b'key = "sk-very-secret', "is not TOML: ", id="an open string"),
+        pytest.param(b"sk-very-secret", "is not TOML: ", id="no key"),
+        pytest.param(b"gate.foo = 1", "", id="an unknown key"),
+    ],
+)
+def test_a_file_that_is_wrong(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "callfsm.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        read_config(path)
+
+    assert refused.value.key in (str(path), "gate.foo")
+    assert refused.value.why.startswith(why)
+    assert SECRET not in str(refused.value)

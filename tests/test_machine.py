@@ -1,0 +1,346 @@
+"""The engine: the order of things within one dispatch, time, and what it must never do."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from transitions import Machine, Transition
+
+from callfsm import machine
+from callfsm.call import Call
+from callfsm.effects import CancelResponse, ClearPlayback, CreateResponse, Effect, EndCall, Log, SendMark
+from callfsm.events import (
+    EVENTS,
+    AudioDelta,
+    CallEnded,
+    DtmfReceived,
+    Event,
+    PlaybackMarked,
+    ReplyDue,
+    ResponseDone,
+    RmsFrame,
+    TimerFired,
+    TranscriptCompleted,
+)
+from callfsm.machine import MACHINE, NoTransitionError, build, dispatch, is_reply_due, next_deadline
+from callfsm.states.base import State
+from tests.calls import (
+    Story,
+    audio,
+    calibrating,
+    given_up,
+    grace,
+    listening,
+    loud,
+    quiet,
+    reply_begun,
+    reply_requested,
+    said_hello,
+    speaking,
+    tail,
+    utterance,
+    waiting,
+)
+from tests.table import snapshot
+
+OWED_LATER = reply_begun().then(utterance(4.0, "v"))
+
+
+class BrokenError(RuntimeError):
+    """An action failed."""
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, built: Machine) -> None:
+    triggers = {event: built.events[event.__name__].trigger for event in EVENTS if event.__name__ in built.events}
+    monkeypatch.setattr(machine, "_TRIGGER", triggers)
+
+
+def recorded(seen: list[str]) -> Machine:
+    """A machine of the table that also notes each action, each state left and each state entered."""
+    built = build()
+    for event in built.events.values():
+        for transitions in event.transitions.values():
+            for row in transitions:
+                row.before = [_noting(seen, action) for action in row.before]
+    for name, state in built.states.items():
+        state.on_exit.append(lambda *_args, left=name: seen.append(f"exit {left}"))
+        state.on_enter.insert(0, lambda *_args, entered=name: seen.append(f"enter {entered}"))
+    return built
+
+
+def _noting(seen: list[str], action: Any) -> Callable[..., None]:
+    def noted(*args: object) -> None:
+        seen.append(action.__name__)
+        action(*args)
+
+    return noted
+
+
+# The order of one step
+
+
+def test_actions_come_before_the_change_of_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = speaking().call()
+    patched(monkeypatch, recorded(seen))
+    dispatch(call, loud(3.75))
+
+    actions = ["log_barge_in", "stop_playback", "cancel_response", "truncate_heard", "pass_speech", "owe_if_nobody"]
+    assert [*actions, "exit AI_SPEAKING", "enter CANCELLING"] == seen
+
+
+def test_an_internal_reaction_leaves_and_enters_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = speaking().call()
+    patched(monkeypatch, recorded(seen))
+    dispatch(call, quiet(3.75))
+
+    assert ["drop_frame"] == seen
+
+
+def test_the_entry_of_the_end_follows_the_row_that_leads_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = speaking().call()
+    patched(monkeypatch, recorded(seen))
+
+    assert [EndCall("hung_up")] == dispatch(call, CallEnded(3.75, "hung_up"))
+    assert ["note_end", "exit AI_SPEAKING", "enter ENDED"] == seen
+
+
+def test_an_owed_reply_is_requested_after_the_event_that_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = said_hello().call()
+    patched(monkeypatch, recorded(seen))
+    effects = dispatch(call, TranscriptCompleted(2.5, "u1", "שלום"))
+
+    moved = ["exit WAITING_FOR_USER", "enter LISTENING"]
+    assert ["note_first_real_utterance", "accept", *moved, "request_reply"] == seen
+    assert [Log, Log, CreateResponse] == [type(effect) for effect in effects]
+
+
+def test_the_calibration_s_frames_are_gated_in_the_state_that_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = calibrating(74).call()
+    patched(monkeypatch, recorded(seen))
+    dispatch(call, quiet(1.0))
+
+    moved = ["exit CALIBRATING", "enter WAITING_FOR_USER"]
+    assert ["keep_frame", "calibrate", *moved, *["drop_frame"] * 75] == seen
+    assert 0 == len(call.backlog)
+
+
+# Failures
+
+
+def break_action(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have every row fail in this action."""
+    built = build()
+    for event in built.events.values():
+        for transitions in event.transitions.values():
+            for row in transitions:
+                row.before = [_breaking if _name(action) == name else action for action in row.before]
+    patched(monkeypatch, built)
+
+
+def _breaking(*_args: object) -> None:
+    raise BrokenError
+
+
+def _name(action: Any) -> str:
+    return str(action.__name__)
+
+
+def test_an_action_that_raises_leaves_no_effects_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = speaking().call()
+    break_action(monkeypatch, "truncate_heard")
+
+    with pytest.raises(BrokenError):
+        dispatch(call, loud(3.75))
+    assert State.AI_SPEAKING is call.state
+    assert [] == call.effects
+
+
+def test_the_effects_of_a_timer_before_a_failure_are_thrown_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = reply_begun().call()
+    break_action(monkeypatch, "drop_frame")
+
+    with pytest.raises(BrokenError):
+        dispatch(call, quiet(11.0))
+    assert State.CANCELLING is call.state
+    assert [] == call.effects
+
+
+def test_a_failed_call_can_still_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = speaking().call()
+    break_action(monkeypatch, "truncate_heard")
+    with pytest.raises(BrokenError):
+        dispatch(call, loud(3.75))
+
+    assert [EndCall("bug")] == dispatch(call, CallEnded(3.75, "bug"))
+
+
+def test_an_event_that_no_row_takes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = listening().call()
+    before = snapshot(call)
+    built = build()
+    built.remove_transition("DtmfReceived", source=State.LISTENING.name)
+    for transitions in built.events["DtmfReceived"].transitions.values():
+        transitions.clear()
+    built.events["DtmfReceived"].transitions[State.LISTENING.name] = _impossible(built)
+    patched(monkeypatch, built)
+
+    with pytest.raises(NoTransitionError, match=r"^DtmfReceived in LISTENING$"):
+        dispatch(call, DtmfReceived(4.0, "1"))
+    assert before == snapshot(call)
+
+
+def _impossible(built: Machine) -> list[Transition]:
+    """Rows whose guards never hold."""
+    built.add_transition("Never", State.LISTENING, None, conditions=[lambda *_args: False])
+    return list(built.events["Never"].transitions[State.LISTENING.name])
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "effects"),
+    [
+        pytest.param(3.25 + 0.299, State.AI_GRACE, [], id="299 ms"),
+        pytest.param(3.25 + 0.3, State.CANCELLING, [Log, ClearPlayback, CancelResponse], id="300 ms"),
+        pytest.param(3.25 + 0.301, State.CANCELLING, [Log, ClearPlayback, CancelResponse], id="301 ms"),
+    ],
+)
+def test_a_deadline_passes_before_the_event_that_comes_with_it(
+    at: float, state: State, effects: list[type[Effect]]
+) -> None:
+    call = grace().call()
+    found = dispatch(call, loud(at))
+
+    assert state is call.state
+    assert effects == [type(effect) for effect in found][: len(effects)]
+
+
+def test_the_timer_is_fed_at_the_very_time_of_the_deadline() -> None:
+    call = reply_begun().call()
+    dispatch(call, TimerFired(11.75))
+
+    assert 10.5 == call.response.cancelled_at
+    assert 12.0 == call.deadline
+
+
+def test_several_deadlines_pass_in_their_order() -> None:
+    """No audio by 10.5, no end of it by 12.0, no audio of the second by 20.0: the call ends."""
+    call = reply_begun().call()
+    effects = dispatch(call, quiet(60.0))
+
+    assert [
+        CancelResponse("cancel3", "r1"),
+        CreateResponse("create4", 2, None),
+        EndCall("reply_failed"),
+    ] == effects
+    assert State.ENDED is call.state
+    assert math.inf == call.deadline
+
+
+@pytest.mark.parametrize("at", [2.75, 5.0, 10.499])
+def test_a_stale_timer_does_nothing(at: float) -> None:
+    call = reply_begun().call()
+    before = snapshot(call)
+
+    assert [] == dispatch(call, TimerFired(at))
+    assert before == snapshot(call)
+
+
+def test_the_deadline_is_the_earliest_of_what_is_awaited() -> None:
+    call = OWED_LATER.call()
+
+    assert 7.0 == call.deadline == next_deadline(call)
+    assert [] == dispatch(call, TimerFired(6.999))
+
+
+def test_after_a_late_end_of_the_reply_the_last_mark_is_waited_for() -> None:
+    """Generation stalled for three seconds after all of its audio could be heard; only then its end came."""
+    call = speaking().then(PlaybackMarked(3.75, "m2")).call()
+
+    assert [SendMark("m3")] == dispatch(call, ResponseDone(7.0, "r1", 1, "completed", ("a1",)))
+    assert 7.0 < call.deadline
+    assert [] == dispatch(call, PlaybackMarked(7.125, "m3"))
+    assert State.LISTENING is call.state
+
+
+def test_after_a_late_end_of_the_reply_no_deadline_lies_in_the_past() -> None:
+    """Its two marks were lost and generation stalled for five seconds; time must not run backwards now."""
+    call = reply_begun().then(AudioDelta(3.25, "r1", "a1", audio(400)), TimerFired(4.0)).call()
+
+    assert [] == dispatch(call, ResponseDone(8.5, "r1", 1, "completed", ("a1",)))
+    assert 8.5 <= call.deadline
+
+
+@pytest.mark.parametrize(
+    "given", [waiting(), listening(), calibrating()], ids=["waiting", "listening", "calibrating"]
+)
+def test_a_call_that_waits_for_frames_has_no_deadline(given: Story) -> None:
+    assert math.inf == given.call().deadline
+
+
+# Debts
+
+
+def test_a_reply_is_due_only_where_nothing_forbids_it() -> None:
+    nothing_owed, in_flight, cancelled = listening().call(), reply_requested().call(), given_up().call()
+
+    assert [False] * 3 == [is_reply_due(call) for call in (nothing_owed, in_flight, cancelled)]
+
+
+def test_reply_due_is_internal() -> None:
+    """A state that requests nothing takes it and does nothing."""
+    call = speaking().call()
+
+    assert [] == dispatch(call, ReplyDue(3.75))
+
+
+# Determinism
+
+SCRIPT: list[Event] = [
+    *tail().events,
+    loud(3.75, "x"),
+    RmsFrame(3.75, 90.0, "y"),
+    CallEnded(4.0, "hung_up"),
+]
+
+
+def play(call: Call) -> list[list[Effect]]:
+    return [dispatch(call, event) for event in SCRIPT]
+
+
+def test_the_same_events_have_the_same_effects_byte_for_byte() -> None:
+    first, second = (play(Call.begin(tail().config, tail().business)) for _ in range(2))
+
+    assert first == second
+    assert repr(first) == repr(second)
+
+
+def test_two_calls_share_nothing() -> None:
+    alone = Call.begin(tail().config, tail().business)
+    untouched = snapshot(Call.begin(tail().config, tail().business))
+    busy, idle = (Call.begin(tail().config, tail().business) for _ in range(2))
+
+    assert play(alone) == play(busy)
+    assert untouched == snapshot(idle)
+
+
+def test_two_calls_may_take_turns() -> None:
+    one, other = (Call.begin(tail().config, tail().business) for _ in range(2))
+    effects = [(dispatch(one, event), dispatch(other, event)) for event in SCRIPT]
+
+    assert [mine for mine, _ in effects] == [theirs for _, theirs in effects]
+    assert snapshot(one) == snapshot(other)
+
+
+def test_calls_are_told_apart_though_they_are_alike() -> None:
+    one, other = (Call.begin(tail().config, tail().business) for _ in range(2))
+
+    assert one != other
+    assert [] == MACHINE.models
