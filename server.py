@@ -5,9 +5,11 @@ import asyncio
 import ipaddress
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 from aiohttp import web
@@ -20,6 +22,17 @@ from callfsm.server.app import build_admin_app, build_app
 DEFAULT_CONFIG = Path("callfsm.toml")
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, without the value that is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        kept = [word for word in message.replace("=", " ").split() if word.startswith("--")]
+        self.exit(
+            2, f"server.py: {', '.join(word.rstrip(':') for word in kept) or 'the command line'}: not possible\n"
+        )
+
+
 def port(text: str) -> int:
     """Return a port's number, 0 for any that is free; raise ValueError where it is none."""
     number = int(text)
@@ -30,7 +43,7 @@ def port(text: str) -> int:
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the parsed command line; exit with code 2 where it is wrong."""
-    parser = argparse.ArgumentParser(prog="server.py", description=__doc__)
+    parser = Parser(prog="server.py", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the public listener")
     parser.add_argument("--port", type=port, default=8080, help="port of the public listener")
     parser.add_argument("--admin-port", type=port, default=9090, help="port of the operator's listener, on loopback")
@@ -52,10 +65,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def make_folder(folder: Path) -> None:
+    """Make the journals' folder; raise ConfigError where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("--journal", f"cannot be made a folder ({error.strerror})") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError("--journal", "cannot be written")
+
+
 def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
     """Return the configuration and the environment; raise ConfigError naming the key."""
     if options.insecure and not is_loopback(options.host):
         raise ConfigError("--insecure", "serves on loopback only; --host names another address")
+    if options.journal:
+        make_folder(options.journal)
     environment = read_environment(os.environ)
     named = options.config or os.environ.get("CALLFSM_CONFIG")
     config = read_config(Path(named or DEFAULT_CONFIG)) if named or DEFAULT_CONFIG.exists() else Config()
@@ -98,7 +123,7 @@ async def serve(options: argparse.Namespace, config: Config, environment: Enviro
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the server; return the exit code: 2 for what cannot be served, 1 for a port or folder that is not ours."""
+    """Run the server; return the exit code: 2 for what cannot be served, 1 for a port that is taken."""
     options = arguments(argv)
     logs.set_up(options.log_level)
     try:
@@ -107,8 +132,11 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"server.py: {error}", file=sys.stderr)
         return 2
+    except socket.gaierror as error:
+        print(f"server.py: --host: {error.strerror}", file=sys.stderr)
+        return 2
     except OSError as error:
-        print(f"server.py: cannot listen or write: {error.strerror or error}", file=sys.stderr)
+        print(f"server.py: --port or --admin-port: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 1
     return 0
 

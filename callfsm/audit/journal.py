@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import attrs
 import msgspec
@@ -81,7 +81,9 @@ class JournalWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._lines: queue.SimpleQueue[tuple[Path, _Line | None] | None] = queue.SimpleQueue()
-        self._files: dict[Path, BinaryIO] = {}
+        self._files: dict[Path, int] = {}
+        self._torn: set[Path] = set()
+        """Files whose last line was cut off by a full disk: the next one begins anew."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -116,14 +118,8 @@ class JournalWriter:
                 batch.append(self._lines.get())
             is_open = None not in batch
             self._write_batch(item for item in batch if item is not None)
-        for file in self._files.values():
-            file.close()
-
-    def _file(self, path: Path) -> BinaryIO:
-        if path not in self._files:
-            # What callers say is nobody else's business.
-            self._files[path] = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-        return self._files[path]
+        for path in list(self._files):
+            self._close(path)
 
     def _write_batch(self, batch: Iterable[tuple[Path, _Line | None]]) -> None:
         texts: dict[Path, list[bytes]] = {}
@@ -136,13 +132,27 @@ class JournalWriter:
                 texts.setdefault(path, []).append(msgspec.json.encode(values) + b"\n")
         for path, lines in texts.items():
             try:
-                self._file(path).write(b"".join(lines))
-                self._files[path].flush()
+                self._append(path, b"".join(lines))
             except OSError as error:
                 if not self.failed:
                     _LOG.error("[JOURNAL] Cannot be written: %s", error.strerror)
                 self.failed += 1
         for path in ended:
-            file_or_none = self._files.pop(path, None)
-            if file_or_none is not None:
-                file_or_none.close()
+            self._close(path)
+
+    def _append(self, path: Path, text: bytes) -> None:
+        if path not in self._files:
+            # What callers say is nobody else's business.
+            self._files[path] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if path in self._torn:
+            text = b"\n" + text
+        self._torn.add(path)
+        while text:
+            text = text[os.write(self._files[path], text) :]
+        self._torn.discard(path)
+
+    def _close(self, path: Path) -> None:
+        self._torn.discard(path)
+        descriptor = self._files.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)

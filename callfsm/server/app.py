@@ -105,7 +105,7 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     start = await _start_of(socket)
     business = _business_of(server, start) if start else None
-    if start is None or business is None or start.start.call_sid in server.calls:
+    if start is None or business is None or not _is_servable(server, start.start):
         await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION)
         return socket
     try:
@@ -135,6 +135,11 @@ def _as_start(text: str) -> twilio.Start | None:
     except MalformedError:
         return None
     return message if isinstance(message, twilio.Start) else None
+
+
+def _is_servable(server: Server, start: twilio.StartBody) -> bool:
+    """Say whether a stream has a call of its own and carries what we understand."""
+    return bool(start.call_sid) and start.call_sid not in server.calls and start.media_format.is_mulaw
 
 
 def _business_of(server: Server, start: twilio.Start) -> Business | None:

@@ -19,7 +19,7 @@ CONNECT_S: Final = 5.0
 READY_S: Final = 5.0
 TRIES: Final = 3
 TRIES_WITHIN_S: Final = 10.0
-FIRST_PAUSE_S: Final = 0.25
+FIRST_PAUSE_S: Final = 1.0
 STEADY_S: Final = 5.0
 """A session that lived as long was a good one: the tries are counted anew."""
 PING_S: Final = 20.0
@@ -95,7 +95,7 @@ class RealtimeLink:
                 lived_s, reason = 0.0, str(error)
             if lived_s >= STEADY_S:
                 tries, first_at = 0, self._now()
-            pause_s = FIRST_PAUSE_S * 4 ** (tries - 1) if tries else 0.0
+            pause_s = FIRST_PAUSE_S * 3 ** (tries - 1) if tries else 0.0
             if tries >= TRIES or self._now() + pause_s > first_at + TRIES_WITHIN_S:
                 self._feed(CallEnded(self._now(), reason))
                 return

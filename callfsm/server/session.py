@@ -204,6 +204,8 @@ class CallSession:
                 self._take(message.data)
             elif message.type is aiohttp.WSMsgType.BINARY:
                 self.count(MalformedError("twilio message: not text"))
+            elif message.type is aiohttp.WSMsgType.ERROR:
+                self.end("twilio_broke_protocol")
             else:
                 self.end("twilio_lost")
 

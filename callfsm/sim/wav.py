@@ -1,12 +1,13 @@
 """Wav files of the telephone: 8000 Hz, mono, mu-law or 16-bit PCM in, mu-law out."""
 
 import struct
+import wave
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from callfsm.hearing.mulaw import SAMPLE_RATE_HZ, encode
+from callfsm.hearing.mulaw import SAMPLE_RATE_HZ, decode, encode
 
 _PCM: Final = 1
 _ULAW: Final = 7
@@ -27,15 +28,12 @@ def read_wav(path: Path | str) -> bytes:
 
 
 def write_wav(path: Path | str, ulaw: bytes) -> None:
-    """Write mu-law samples as an 8000 Hz mono wav file (format 7, with the fact chunk it calls for)."""
-    body = b"WAVE" + b"".join(
-        (
-            _chunk(b"fmt ", struct.pack("<HHIIHHH", _ULAW, 1, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ, 1, 8, 0)),
-            _chunk(b"fact", struct.pack("<I", len(ulaw))),
-            _chunk(b"data", ulaw),
-        )
-    )
-    Path(path).write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
+    """Write mu-law samples as an 8000 Hz mono wav file of 16-bit PCM, which every program plays."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(decode(ulaw).astype("<i2").tobytes())
 
 
 def ulaw_of_wav(data: bytes) -> bytes:
@@ -83,14 +81,6 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         if len(body) < size:
             raise ValueError(f"truncated: chunk {name!r} has {len(body)} of its {size} bytes")
         chunks.setdefault(name, body)
-        at += 8 + size + _padding(size)
+        # RIFF pads each chunk to an even length.
+        at += 8 + size + size % 2
     return chunks
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack("<4sI", name, len(body)) + body + bytes(_padding(len(body)))
-
-
-def _padding(size: int) -> int:
-    """Return how many bytes bring a chunk to the even length that RIFF wants."""
-    return size % 2

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from callfsm.effects import DEBUG, INFO, Count, DeleteItem
 from callfsm.events import AudioCommitted, RealtimeError, TimerFired, TranscriptCompleted, TranscriptFailed
-from callfsm.hearing.transcript import is_only_noise, is_real_speech
+from callfsm.hearing.transcript import is_only_noise, is_real_speech, one_line
 from callfsm.hearing.transcript import is_too_short as is_shorter_than_an_answer
 from callfsm.hearing.turn import Utterance
 from callfsm.speaking.response import OwedInput
@@ -87,7 +87,7 @@ def _utterance(call: "Call", event: TranscriptCompleted | TranscriptFailed | Tim
 
 def accept(call: "Call", event: TranscriptCompleted) -> None:
     """Accept the utterance: log what was said; a reply is owed."""
-    text = " ".join(event.transcript.split("\n")).strip()
+    text = one_line(event.transcript)
     call.log(INFO, f"User said: {text}")
     call.history.append(("user", text))
     call.turn.settle(_utterance(call, event), rejected=False)

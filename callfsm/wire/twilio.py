@@ -20,11 +20,25 @@ class Connected(msgspec.Struct, tag_field="event", tag="connected"):
     """The first message of a stream."""
 
 
+class MediaFormat(msgspec.Struct, rename="camel", frozen=True):
+    """What the line carries."""
+
+    encoding: str = "audio/x-mulaw"
+    sample_rate: int | str = 8000
+    channels: int | str = 1
+
+    @property
+    def is_mulaw(self) -> bool:
+        """Whether this is what Media Streams always carry: mu-law, 8000 Hz, one channel."""
+        return (self.encoding, str(self.sample_rate), str(self.channels)) == ("audio/x-mulaw", "8000", "1")
+
+
 class StartBody(msgspec.Struct, rename="camel"):
     """Whose call it is, and the parameters of our TwiML."""
 
     call_sid: str
     account_sid: str = ""
+    media_format: MediaFormat = MediaFormat()
     custom_parameters: dict[str, str] = {}
 
 

@@ -1,6 +1,9 @@
 """The journal's lines, and the thread that writes them."""
 
+import errno
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +100,31 @@ def test_stalled_disk_drops_lines_and_counts_them(tmp_path: Path, monkeypatch: p
     writer.close()
 
     assert writer.dropped > 0
+
+
+def test_full_disk_ends_when_there_is_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk takes five bytes of a line and no more; then there is room again, for this call and for the next."""
+    real_write, room = os.write, [5]
+
+    def write(descriptor: int, text: bytes) -> int:
+        if not room:
+            return real_write(descriptor, text)
+        if room[0] == 0:
+            room.clear()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real_write(descriptor, text[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr("callfsm.audit.journal.os.write", write)
+    writer = JournalWriter(tmp_path)
+    torn, next_one = writer.open("now", "CA1"), writer.open("now", "CA2")
+    torn.begin({"call_sid": "CA1"})
+    while not writer.failed:
+        threading.Event().wait(0.001)
+    torn.end({"reason": "hangup"})
+    next_one.begin({"call_sid": "CA2"})
+    writer.close()
+
+    assert torn.path.read_text(encoding="utf-8").split("\n") == ['{"jou', '{"end":{"reason":"hangup"}}', ""]
+    assert read(next_one) == [{"journal": 1, "call_sid": "CA2"}]

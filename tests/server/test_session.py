@@ -248,6 +248,25 @@ async def test_second_stream_of_a_call_is_refused_and_the_first_goes_on() -> Non
         assert not api.is_closed
 
 
+UNSERVABLE = [
+    ("no call", {"callSid": ""}),
+    ("linear audio", {"callSid": "CA1", "mediaFormat": {"encoding": "audio/l16", "sampleRate": 8000, "channels": 1}}),
+    (
+        "wide band",
+        {"callSid": "CA1", "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 16000, "channels": 1}},
+    ),
+]
+
+
+@pytest.mark.parametrize("start", [pytest.param(c[1], id=c[0]) for c in UNSERVABLE])
+async def test_stream_that_cannot_be_served_is_refused(start: dict[str, Any]) -> None:
+    async with by_hand() as hands:
+        twilio = await hands.connect()
+        await twilio.send({"event": "start", "streamSid": "M", "start": start})
+
+        assert await twilio.next() == {"event": "closed", "code": aiohttp.WSCloseCode.POLICY_VIOLATION}
+
+
 async def test_line_without_media_ends_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "NO_MEDIA_S", 0.1)
     async with by_hand(folder=tmp_path) as hands:
@@ -267,12 +286,14 @@ async def test_longest_call_ends(tmp_path: Path) -> None:
     assert last_line(tmp_path)["end"]["reason"] == "max_call_s"
 
 
-async def test_message_over_64_kib_closes_the_stream() -> None:
-    async with by_hand() as hands:
+async def test_message_over_64_kib_closes_the_stream(tmp_path: Path) -> None:
+    async with by_hand(folder=tmp_path) as hands:
         twilio = await hands.call()
         await twilio.socket.send_str(json.dumps({"event": "media", "media": {"payload": "A" * 70_000}}))
 
         assert await twilio.next() == {"event": "closed", "code": aiohttp.WSCloseCode.MESSAGE_TOO_BIG}
+
+    assert last_line(tmp_path)["end"]["reason"] == "twilio_broke_protocol"
 
 
 async def test_shutdown_closes_both_legs(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ START = {
 }  # fmt: skip
 MESSAGES = [
     ("connected", {"event": "connected", "protocol": "Call", "version": "1.0.0"}, Connected()),
-    ("start", START, Start("MZ11", StartBody("CA11", "AC11", {"token": "t"}))),
+    ("start", START, Start("MZ11", StartBody("CA11", "AC11", custom_parameters={"token": "t"}))),
     ("start of an older Twilio", {"event": "start", "streamSid": "M", "start": {"callSid": "C"}},
      Start("M", StartBody("C"))),
     ("media", {"event": "media", "sequenceNumber": "2", "streamSid": "MZ11",
