@@ -1,8 +1,9 @@
-"""Make the recorded speech of the simulated peers: callfsm/sim/speech/*.wav, 8 kHz mono mu-law.
+"""Make the product's clips, callfsm/clips/*.wav, and the simulated peers' speech, callfsm/sim/speech/*.wav.
 
-espeak-ng speaks the Hebrew, the human recordings come from Debian's asterisk-core-sounds-{en,ru,es}-wav,
-installed or extracted (dpkg -x) below --root, and the noises are computed. words.toml, kept by hand, says
-what is spoken. The same versions of espeak-ng and sox give the same bytes. Exit 2: something is missing.
+All are 8 kHz mono mu-law. espeak-ng speaks the Hebrew, the human recordings come from Debian's
+asterisk-core-sounds-{en,ru,es}-wav, installed or extracted (dpkg -x) below --root, and the noises are computed.
+Each folder's words.toml, kept by hand, says what is spoken. The same versions of espeak-ng and sox give the
+same bytes. Exit 2: something is missing.
 """
 
 import argparse
@@ -31,7 +32,7 @@ SPEECH_PEAK: Final = 30000
 EDGE_FRAMES: Final = 4
 # Well under the 600 ms of silence that ends a turn, so that no file is ever heard as two turns.
 PAUSE_FRAMES: Final = 20
-SPEECH_FOLDER: Final = Path(__file__).parent.parent / "callfsm" / "sim" / "speech"
+PACKAGE: Final = Path(__file__).parent.parent / "callfsm"
 
 
 class MissingError(Exception):
@@ -74,7 +75,11 @@ SPOKEN: Final = {
         ASSISTANT,
         "[[an'aXnu mitnatsl'im]], [[j'eS takal'a zman'it]]. [[n'a lehitkaS'eR S'uv me?uX'aR jot'eR]].",
     ),
+    "busy": (ASSISTANT, "[[k'ol hakav'im tfus'im kaR'ega]]. [[n'a lehitkaS'eR S'uv be?'od k'ama dak'ot]]."),
+    "moment": (ASSISTANT, "[[R'ak R'ega]], [[bevakaS'a]]."),
+    "warning": (ASSISTANT, "[[hasiX'a tistaj'em be?'od dak'a]]."),
 }
+PLAYED: Final = frozenset({"apology", "busy", "moment", "warning"})
 HUMAN: Final = {
     "en_human": Prompt("asterisk-core-sounds-en-wav", "en_US_f_Allison/vm-sorry.wav"),
     "ru_human": Prompt("asterisk-core-sounds-ru-wav", "ru_RU_f_IvrvoiceRU/privacy-incorrect.wav"),
@@ -213,24 +218,25 @@ def _require(root: Path) -> Path:
 
 
 def make(root: Path, out: Path) -> None:
-    """Write every file into a folder and print what was measured of it."""
+    """Write every file into its folder of the package and print what was measured of it."""
     sounds = _require(root)
     speech = {stem: spoken(voice, phonemes) for stem, (voice, phonemes) in SPOKEN.items()}
     speech |= {stem: recording(sounds / prompt.path) for stem, prompt in HUMAN.items()}
     files = {stem: tightened(levelled(samples)) for stem, samples in speech.items()}
-    files |= {"cough": cough(), "click": click(), "line_noise": line_noise()}
-    out.mkdir(parents=True, exist_ok=True)
+    files |= {"cough": cough(), "click": click(), "line_noise": line_noise(), "apology": files["he_apology"]}
     for stem, samples in files.items():
+        folder = out / ("clips" if stem in PLAYED else "sim/speech")
+        folder.mkdir(parents=True, exist_ok=True)
         ulaw = mulaw.encode(np.rint(samples).astype(np.int16))
-        (out / f"{stem}.wav").write_bytes(wav(ulaw))
+        (folder / f"{stem}.wav").write_bytes(wav(ulaw))
         print(measured(stem, ulaw))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="Make the recorded speech of the simulated peers.")
+    parser = argparse.ArgumentParser(description="Make the product's clips and the speech of the simulated peers.")
     parser.add_argument("--root", type=Path, default=Path("/"), help="where the packages are extracted")
-    parser.add_argument("--out", type=Path, default=SPEECH_FOLDER, help="the folder to write into")
+    parser.add_argument("--out", type=Path, default=PACKAGE, help="the package folder to write into")
     options = parser.parse_args(arguments)
     try:
         make(options.root, options.out)
