@@ -14,10 +14,12 @@ from typing import NoReturn
 import uvloop
 from aiohttp import web
 
-from callfsm.config import Config, ConfigError, read_config
+from callfsm.config import Config, ConfigError
+from callfsm.config_file import read_config
 from callfsm.environment import Environment, read_environment, with_public_url
 from callfsm.server import logs
 from callfsm.server.app import build_admin_app, build_app
+from callfsm.server.shared import Server, make_server
 
 DEFAULT_CONFIG = Path("callfsm.toml")
 
@@ -107,19 +109,28 @@ async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
     return runner
 
 
-async def serve(options: argparse.Namespace, config: Config, environment: Environment) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    over = asyncio.Event()
+async def serve(options: argparse.Namespace, server: Server) -> None:
+    """Serve until SIGTERM or SIGINT, then let the live calls end; the second signal ends them."""
+    signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    public = build_app(config, environment, journal_dir=options.journal, is_insecure=options.insecure)
-    runners = [await listen(public, options.host, options.port)]
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    runners = [await listen(build_app(server), options.host, options.port)]
     try:
-        runners.append(await listen(build_admin_app(), "127.0.0.1", options.admin_port))
-        await over.wait()
+        runners.append(await listen(build_admin_app(server), "127.0.0.1", options.admin_port))
+        await signals.get()
+        await drain(server, signals)
     finally:
         for runner in runners:
             await runner.cleanup()
+
+
+async def drain(server: Server, signals: asyncio.Queue[int]) -> None:
+    """Take no new calls; return when the last one has ended, at the time limit, or at another signal."""
+    server.is_draining = True
+    waiting = [asyncio.ensure_future(work) for work in (server.wait_for_the_last_call(), signals.get())]
+    await asyncio.wait(waiting, timeout=server.config.drain_s, return_when=asyncio.FIRST_COMPLETED)
+    for work in waiting:
+        work.cancel()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -128,7 +139,8 @@ def main(argv: Sequence[str]) -> int:
     logs.set_up(options.log_level)
     try:
         config, environment = settings(options)
-        uvloop.run(serve(options, config, environment))
+        server = make_server(config, environment, journal_dir=options.journal, is_insecure=options.insecure)
+        uvloop.run(serve(options, server))
     except ConfigError as error:
         print(f"server.py: {error}", file=sys.stderr)
         return 2

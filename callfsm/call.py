@@ -7,10 +7,11 @@ from attrs import define, field
 
 from callfsm.config import Business, Config
 from callfsm.effects import Effect, Log
-from callfsm.events import RmsFrame
+from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import Gate
 from callfsm.hearing.turn import Turn
 from callfsm.speaking.playback import Heard, Playback
+from callfsm.speaking.prompts import Facts, briefing
 from callfsm.speaking.response import Owed, Response
 from callfsm.states.base import State
 
@@ -24,6 +25,8 @@ class Call:
 
     config: Config
     business: Business
+    briefing: str = field(repr=False)
+    """Who the assistant is and what it knows."""
     gate: Gate
     state: State = State.CALIBRATING
     turn: Turn = field(factory=Turn)
@@ -49,13 +52,22 @@ class Call:
     deadline: float = math.inf
     """The one time at which the call wants `TimerFired`, in monotonic seconds; inf where it waits for no time."""
     effects: list[Effect] = field(factory=list)
+    moves: list[tuple[State, type[Event], State]] = field(factory=list)
+    """The changes of state of the newest dispatch: from, on, to."""
     _event_ids: int = 0
 
     @classmethod
-    def begin(cls, config: Config, business: Business) -> "Call":
+    def begin(cls, config: Config, business: Business, facts: Facts = Facts()) -> "Call":  # noqa: B008 - frozen
         """Return a call of which nothing has been heard yet."""
         owed = Owed.GREETING if business.enable_greeting else Owed.NOTHING
-        return cls(config, business, Gate.before_calibration(config.gate), response=Response(owed=owed))
+        gate = Gate.before_calibration(config.gate)
+        return cls(config, business, briefing(business, facts), gate, response=Response(owed=owed))
+
+    @property
+    def is_gate_open(self) -> bool:
+        """The newest frame passed the gate."""
+        utterance = self.turn.open
+        return utterance is not None and utterance.quiet_ms <= self.config.gate.hangover_ms
 
     def event_id(self, prefix: str) -> str:
         """Return an event id for a message of ours, unique in the call."""

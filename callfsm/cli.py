@@ -10,12 +10,12 @@ from pathlib import Path
 import aiohttp
 
 from callfsm.audit import diagram
+from callfsm.hearing.wav import read_wav, write_wav
 from callfsm.sim.caller import CallOverError, SimulatedCaller, place_call
 from callfsm.sim.realtime import PATH, serve
 from callfsm.sim.realtime_script import default_script
 from callfsm.sim.realtime_script_file import load_script
 from callfsm.sim.timeline import timeline
-from callfsm.sim.wav import read_wav, write_wav
 from callfsm.sim.webhook import Details, NotConnectedError, Signer
 
 LINGER_S = 8.0

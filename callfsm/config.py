@@ -1,22 +1,23 @@
-"""The configuration: TOML in, frozen values out, and errors that name the key and never the value.
+"""The configuration as frozen values: every key with its default, its bounds and what it says.
 
-The defaults are the product's numbers. Units stand in the names: `_ms`, `_s`, and `_rms` (with the thresholds)
-on the 16-bit linear scale.
+The defaults are the product's numbers. Units stand in the names: `_ms`, `_s`, `_bytes`, and `_rms` (with the
+thresholds) on the 16-bit linear scale.
 """
 
-import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import string
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-import cattrs
 from attrs import Attribute, field, frozen
 
 from callfsm.hearing.mulaw import FRAME_MS
 
 API_MINIMUM_MS: Final = 100
 """The Realtime API refuses to commit less audio than this."""
+PROMPT_FIELDS: Final = ("business", "date", "time", "weekday", "opening_hours", "caller")
+"""What a prompt may name in braces."""
 
 
 class ConfigError(ValueError):
@@ -26,6 +27,14 @@ class ConfigError(ValueError):
         super().__init__(f"{key}: {why}")
         self.key = key
         self.why = why
+
+
+_Check = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def _option(default: Any, says: str, check: _Check | None = None) -> Any:
+    """Return a key's field; what it says stands in the reference that is made from this module."""
+    return field(default=default, validator=check, metadata={"says": says})
 
 
 def is_url(text: str, schemes: tuple[str, ...]) -> bool:
@@ -62,7 +71,27 @@ def _is_public_url(_instance: object, attribute: "Attribute[Any]", value: str) -
         raise ConfigError(attribute.name, "must be an https:// address without a query")
 
 
+def _is_time_zone(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError):
+        raise ConfigError(attribute.name, "must be a time zone of the IANA database, as Asia/Jerusalem") from None
+
+
+def _is_prompt(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
+        value.format(**dict.fromkeys(PROMPT_FIELDS, ""))
+    except (ValueError, KeyError, IndexError, AttributeError):
+        fields = [""]
+    if not set(fields) <= set(PROMPT_FIELDS):
+        known = ", ".join(f"{{{name}}}" for name in PROMPT_FIELDS)
+        raise ConfigError(attribute.name, f"may name {known} in braces, and a brace itself is doubled")
+
+
 _MS = _between(0, 600_000)
+_WAIT_MS = _between(1, 600_000)
+_WAIT_S = _between(0.1, 3600)
 _RMS = _between(0, 32_768)
 
 
@@ -70,61 +99,96 @@ _RMS = _between(0, 32_768)
 class RealtimeConfig:
     """How the OpenAI Realtime session is set up."""
 
-    model: str = field(default="gpt-realtime-2.1", validator=_not_blank)
-    voice: str = field(default="marin", validator=_not_blank)
-    transcription_model: str = field(default="gpt-transcribe", validator=_not_blank)
-    max_output_tokens: int | str = field(default=1024, validator=_is_token_limit)
+    model: str = _option("gpt-realtime-2.1", "the model that listens and speaks", _not_blank)
+    voice: str = _option("marin", "its voice", _not_blank)
+    transcription_model: str = _option("gpt-transcribe", "the model that writes down what was said", _not_blank)
+    max_output_tokens: int | str = _option(1024, 'the longest reply: 1 to 4096, or "inf"', _is_token_limit)
 
 
 @frozen
 class GateConfig:
     """What counts as sound, on the 16-bit linear scale, and what goes out around it."""
 
-    calibration_ms: int = field(default=1500, validator=_MS)
-    quiet_rms: float = field(default=120.0, validator=_RMS)
-    default_noise_floor: float = field(default=100.0, validator=_RMS)
-    default_threshold: float = field(default=160.0, validator=_RMS)
-    threshold_margin: float = field(default=60.0, validator=_RMS)
-    max_threshold: float = field(default=175.0, validator=_RMS)
-    preroll_ms: int = field(default=300, validator=_MS)
-    hangover_ms: int = field(default=500, validator=_MS)
+    calibration_ms: int = _option(1500, "the line is measured at the start of every call", _MS)
+    quiet_rms: float = _option(120.0, "frames below it are noise-floor samples", _RMS)
+    default_noise_floor: float = _option(100.0, "the noise floor where there were no samples", _RMS)
+    default_threshold: float = _option(160.0, "the threshold until the line has been measured", _RMS)
+    threshold_margin: float = _option(60.0, "threshold = noise floor + margin, at most max_threshold", _RMS)
+    max_threshold: float = _option(175.0, "the highest threshold", _RMS)
+    preroll_ms: int = _option(300, "goes out ahead of the frame that opens the gate", _MS)
+    hangover_ms: int = _option(500, "the gate stays open after a loud frame; shorter than end_of_turn_ms", _MS)
 
 
 @frozen
 class TurnConfig:
     """When the caller's turn ends, and how long anything is waited for."""
 
-    grace_ms: int = field(default=300, validator=_MS)
-    end_of_turn_ms: int = field(default=600, validator=_between(FRAME_MS, 600_000))
-    max_turn_ms: int = field(default=30_000, validator=_between(1000, 600_000))
-    min_speech_ms: int = field(default=100, validator=_MS)
-    cancel_timeout_ms: int = field(default=1500, validator=_between(1, 600_000))
-    transcript_timeout_ms: int = field(default=3000, validator=_between(1, 600_000))
-    reply_timeout_ms: int = field(default=8000, validator=_between(1, 600_000))
+    grace_ms: int = _option(300, "of the assistant's speech, in which sound may be its echo", _MS)
+    end_of_turn_ms: int = _option(600, "of silence end the caller's turn", _between(FRAME_MS, 600_000))
+    max_turn_ms: int = _option(30_000, "of unbroken sound end it, too", _between(1000, 600_000))
+    min_speech_ms: int = _option(100, "of loud frames, or it was a blip", _MS)
+    cancel_timeout_ms: int = _option(1500, "for the end of a cancelled response", _WAIT_MS)
+    transcript_timeout_ms: int = _option(3000, "for the transcript of an utterance", _WAIT_MS)
+    reply_timeout_ms: int = _option(8000, "for the first audio of a response", _WAIT_MS)
+
+
+@frozen
+class LimitsConfig:
+    """What a peer may do, and how long it may take."""
+
+    start_s: float = _option(5.0, "from a media socket's opening to its start; else it is closed (1008)", _WAIT_S)
+    no_media_s: float = _option(15.0, "without the caller's audio end the call", _WAIT_S)
+    token_s: float = _option(60.0, "a media socket's token lives", _WAIT_S)
+    twilio_message_bytes: int = _option(65_536, "the largest message of Twilio (else 1009)", _between(1024, 2**24))
+    realtime_message_bytes: int = _option(2**24, "the largest message of OpenAI", _between(65_536, 2**28))
+    realtime_connect_s: float = _option(5.0, "for a connection to OpenAI", _WAIT_S)
+    realtime_ready_s: float = _option(5.0, "from there to session.updated", _WAIT_S)
+    realtime_tries: int = _option(3, "tries to get a session, a 401 is not tried again", _between(1, 20))
+    realtime_tries_s: float = _option(10.0, "in which the tries must lie", _WAIT_S)
+    realtime_ping_s: float = _option(20.0, "between two pings to OpenAI", _WAIT_S)
+
+
+@frozen
+class ClipsConfig:
+    """Recordings of our own: wav files of 8000 Hz, one channel, mu-law or 16-bit. Empty: the one that ships."""
+
+    apology: str = _option("", "spoken after a call that failed")
+    busy: str = _option("", "spoken to a caller whom no place is free for")
 
 
 @frozen
 class Business:
     """Who is being called: one of the operator's numbers, `"*"` for every other."""
 
-    number: str = field(default="*", validator=_not_blank)
-    name: str = "המשרד"
-    enable_greeting: bool = False
-    greeting: str = field(default="שלום, איך אפשר לעזור?", validator=_not_blank)
-    prompt: str = "אתה העוזר הקולי של העסק. ענה בקצרה, בנימוס ולעניין, כמו בשיחת טלפון."
+    number: str = _option("*", 'the number called; "*" is every other', _not_blank)
+    name: str = _option("המשרד", "what the business is called")
+    enable_greeting: bool = _option(False, "whether the assistant speaks first, once")
+    greeting: str = _option("שלום, איך אפשר לעזור?", "what it then says", _not_blank)
+    greeting_clip: str = _option("", "a wav file that is played word for word in place of the generated greeting")
+    prompt: str = _option(
+        "אתה העוזר הקולי של העסק. ענה בקצרה, בנימוס ולעניין, כמו בשיחת טלפון.",
+        "the assistant's role; may name {business}, {date}, {time}, {weekday}, {opening_hours}, {caller}",
+        _is_prompt,
+    )
+    time_zone: str = _option("Asia/Jerusalem", "where the business's clock stands", _is_time_zone)
+    opening_hours: str = _option("", "told to the assistant, where there are any")
 
 
 @frozen
 class Config:
     """One server's configuration."""
 
-    public_url: str = field(default="", validator=_is_public_url)
-    max_calls: int = field(default=200, validator=_between(1, 100_000))
-    max_call_s: int = field(default=1800, validator=_between(1, 86_400))
-    drain_s: int = field(default=600, validator=_between(0, 86_400))
+    public_url: str = _option("", "the https address that Twilio calls; it is what Twilio signs", _is_public_url)
+    max_calls: int = _option(
+        200, "live calls at most; further callers hear that all lines are busy", _between(1, 100_000)
+    )
+    max_call_s: int = _option(1800, "the longest call", _between(1, 86_400))
+    drain_s: int = _option(600, "live calls may go on so long after SIGTERM", _between(0, 86_400))
     realtime: RealtimeConfig = RealtimeConfig()
     gate: GateConfig = GateConfig()
     turn: TurnConfig = TurnConfig()
+    limits: LimitsConfig = LimitsConfig()
+    clips: ClipsConfig = ClipsConfig()
     business: tuple[Business, ...] = (Business(),)
 
     def __attrs_post_init__(self) -> None:
@@ -142,82 +206,3 @@ class Config:
         """Return the business that the called number belongs to; the default one where none is named."""
         by_number = {business.number: business for business in self.business}
         return by_number.get(number) or by_number.get("*") or Business()
-
-
-class _WrongTypeError(TypeError):
-    """A value of another type than its key takes."""
-
-
-def _exactly(kind: type, says: str) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, _: Any) -> Any:
-        if type(value) is not kind:
-            raise _WrongTypeError(f"must be {says}")
-        return value
-
-    return structure
-
-
-def _number(value: Any, _: Any) -> float:
-    if type(value) not in (int, float):
-        raise _WrongTypeError("must be a number")
-    return float(value)
-
-
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(int, _exactly(int, "a whole number"))
-    converter.register_structure_hook(str, _exactly(str, "a text"))
-    converter.register_structure_hook(bool, _exactly(bool, "true or false"))
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(int | str, lambda value, _: value)
-    return converter
-
-
-_CONVERTER: Final = _converter()
-
-
-def _why(error: BaseException, _kind: type | None = None) -> str:
-    if isinstance(error, cattrs.errors.ForbiddenExtraKeysError):
-        return "unknown key " + ", ".join(sorted(error.extra_fields))
-    return str(error) if isinstance(error, ConfigError | _WrongTypeError) else "is not of the right form"
-
-
-def _first_error(error: cattrs.BaseValidationError) -> ConfigError:
-    """Return the first of cattrs' findings as `section.key: why`."""
-    why, _, path = cattrs.transform_error(error, format_exception=_why)[0].rpartition(" @ ")
-    key = path.removeprefix("$").lstrip(".")
-    if ": " in why:
-        name, why = why.split(": ", 1)
-        key = f"{key}.{name}".lstrip(".")
-    elif why.startswith("unknown key "):
-        key, why = (
-            f"{key}.{why.removeprefix('unknown key ')}".lstrip("."),
-            "is not a key of the configuration",
-        )
-    return ConfigError(key or "configuration", why)
-
-
-def config_from(values: Mapping[str, Any]) -> Config:
-    """Return the configuration that a parsed TOML document describes; raise ConfigError naming the key."""
-    try:
-        return _CONVERTER.structure(values, Config)
-    except cattrs.BaseValidationError as error:
-        raise _first_error(error) from None
-
-
-def config_values(config: Config) -> dict[str, Any]:
-    """Return the whole configuration as plain values, as `config_from` takes them."""
-    values: dict[str, Any] = _CONVERTER.unstructure(config)
-    return values
-
-
-def read_config(path: Path) -> Config:
-    """Return the configuration of a TOML file; raise ConfigError naming the file or the key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), f"cannot be read ({type(error).__name__})") from None
-    try:
-        return config_from(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), f"is not TOML: {error}") from None

@@ -57,6 +57,7 @@ def dispatch(call: Call, event: Event) -> list[Effect]:
     A deadline that has passed by the event's time is fed first, as `TimerFired` at that very time. An exception
     from a row leaves no effects behind; the call is then to be ended.
     """
+    call.moves.clear()
     try:
         while call.deadline <= event.at:
             _step(call, TimerFired(call.deadline))
@@ -80,8 +81,11 @@ def _step(call: Call, event: Event) -> None:
 
 
 def _fire(call: Call, event: Event) -> None:
+    source = call.state
     if not _TRIGGER[type(event)](call, call, event):
-        raise NoTransitionError(f"{type(event).__name__} in {call.state.name}")
+        raise NoTransitionError(f"{type(event).__name__} in {source.name}")
+    if call.state is not source:
+        call.moves.append((source, type(event), call.state))
 
 
 def is_reply_due(call: Call) -> bool:

@@ -22,6 +22,7 @@ from callfsm.events import (
     TranscriptCompleted,
 )
 from callfsm.machine import dispatch
+from callfsm.speaking.prompts import Facts, briefing, greeting_instructions, reminder_instructions
 
 QUIET = 90.0
 LOUD = 1000.0
@@ -30,6 +31,9 @@ THRESHOLD = 150.0
 
 SILENT_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.")
 GREETING_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.", enable_greeting=True, greeting="שלום, מאפייה.")
+
+GREETED_WITH = greeting_instructions(briefing(GREETING_BUSINESS, Facts()), GREETING_BUSINESS.greeting)
+REMINDED_WITH = reminder_instructions(briefing(SILENT_BUSINESS, Facts()))
 
 
 def loud(at: float, payload: str = "loud", rms: float = LOUD) -> RmsFrame:

@@ -24,7 +24,7 @@ from callfsm.states.base import State
 from tests.calls import QUIET, THRESHOLD, Story
 
 Snapshot = dict[str, object]
-_OPAQUE = ("config", "business")
+_OPAQUE = ("config", "business", "briefing", "moves")
 _NESTED = ("gate", "turn", "response", "playback")
 
 

@@ -16,9 +16,8 @@ from callfsm.effects import (
     PlayAudio,
 )
 from callfsm.events import CallEnded
-from callfsm.speaking.prompts import greeting_instructions
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS
+from tests.calls import GREETED_WITH, GREETING_BUSINESS, SILENT_BUSINESS
 from tests.dialogue import Dialogue, calibrated, greeted_by_the_caller
 
 DETECTED = "[NLP] First real user utterance detected – has_real_user_utterance=True"
@@ -45,7 +44,7 @@ def test_a_silent_call_with_a_greeting_is_greeted_and_no_more() -> None:
     call.caller.silent(30_000)
 
     assert State.WAITING_FOR_USER is call.where()
-    assert [CreateResponse("create1", 1, greeting_instructions(GREETING_BUSINESS))] == call.did(CreateResponse)
+    assert [CreateResponse("create1", 1, GREETED_WITH)] == call.did(CreateResponse)
     assert [CALIBRATED] == call.log()
 
 

@@ -1,12 +1,17 @@
 """server.py as an operator runs it: what it refuses, and that it serves and stops."""
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
+
+from callfsm.sim.caller import place_call
+from callfsm.sim.realtime import running
+from callfsm.sim.realtime_script import Script
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-planted-secret"
@@ -100,3 +105,44 @@ async def test_port_in_use_is_an_error_of_one_line(tmp_path: Path) -> None:
 
     assert server.returncode == 1
     assert len(err.decode().splitlines()) == 1
+
+
+async def status_of(http: aiohttp.ClientSession, url: str) -> int:
+    async with http.get(url) as answer:
+        return answer.status
+
+
+async def until_status(http: aiohttp.ClientSession, url: str, status: int) -> None:
+    async with asyncio.timeout(10):
+        while await status_of(http, url) != status:
+            pass
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_sigterm_lets_the_live_call_end_and_a_second_one_ends_it(tmp_path: Path, signals: int) -> None:
+    async with running(Script()) as api:
+        environ = {**OPENAI, "OPENAI_REALTIME_URL": api.url}
+        options = ("--insecure", "--port", "0", "--admin-port", "0", "--journal", str(tmp_path))
+        server = await run(*options, environ=environ, cwd=tmp_path)
+        assert server.stdout is not None
+        public, admin = [(await server.stdout.readline()).decode().split()[-1] for _ in range(2)]
+        async with aiohttp.ClientSession() as http, place_call(f"{public}/twilio/voice") as caller:
+            await api.connections.wait_for()
+            server.terminate()
+            await until_status(http, f"{admin}/readyz", 503)
+            async with http.post(f"{public}/twilio/voice", data={"CallSid": "CA2"}) as answer:
+                twiml = await answer.text()
+            await caller.silence(0.2)
+            was_over = caller.is_over
+            if signals == 2:
+                server.terminate()
+                await caller.wait_over(2.0)
+            await caller.hang_up()
+        _, err = await asyncio.wait_for(server.communicate(), 10)
+
+    (journal,) = tmp_path.glob("*.jsonl")
+    reason = json.loads(journal.read_text(encoding="utf-8").split("\n")[-2])["end"]["reason"]
+    assert "/clips/busy" in twiml
+    assert not was_over
+    assert reason == ("hangup" if signals == 1 else "shutdown")
+    assert (server.returncode, b"Traceback" in err) == (0, False)

@@ -9,22 +9,17 @@ import aiohttp
 from attrs import frozen
 from yarl import URL
 
+from callfsm.config import LimitsConfig
 from callfsm.events import CallEnded, Event, RealtimeError, RealtimeLost, RealtimeReady
 from callfsm.server.outbox import Outbox
 from callfsm.wire import realtime
 from callfsm.wire.malformed import MalformedError
 from callfsm.wire.realtime_out import SESSION_EVENT_ID
 
-CONNECT_S: Final = 5.0
-READY_S: Final = 5.0
-TRIES: Final = 3
-TRIES_WITHIN_S: Final = 10.0
 FIRST_PAUSE_S: Final = 1.0
 STEADY_S: Final = 5.0
 """A session that lived as long was a good one: the tries are counted anew."""
-PING_S: Final = 20.0
 CLOSE_S: Final = 0.5
-MAX_MESSAGE_BYTES: Final = 16 * 2**20
 WAITING_BYTES: Final = 2**20
 """Some 60 s of the caller's audio, base64 and JSON included."""
 _TRANSIENT_CODES: Final = frozenset({"", "server_error", "rate_limit_exceeded"})
@@ -59,11 +54,13 @@ class RealtimeLink:
         self,
         http: aiohttp.ClientSession,
         address: RealtimeAddress,
+        limits: LimitsConfig,
         feed: Callable[[Event], None],
         count: Callable[[MalformedError], None],
     ) -> None:
         self._http = http
         self._address = address
+        self._limits = limits
         self._feed = feed
         self._count = count
         self._now = asyncio.get_running_loop().time
@@ -96,20 +93,23 @@ class RealtimeLink:
             if lived_s >= STEADY_S:
                 tries, first_at = 0, self._now()
             pause_s = FIRST_PAUSE_S * 3 ** (tries - 1) if tries else 0.0
-            if tries >= TRIES or self._now() + pause_s > first_at + TRIES_WITHIN_S:
+            if (
+                tries >= self._limits.realtime_tries
+                or self._now() + pause_s > first_at + self._limits.realtime_tries_s
+            ):
                 self._feed(CallEnded(self._now(), reason))
                 return
             await asyncio.sleep(pause_s)
 
     async def _try(self) -> aiohttp.ClientWebSocketResponse:
-        address = self._address
+        address, limits = self._address, self._limits
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(limits.realtime_connect_s):
                 socket = await self._http.ws_connect(
                     URL(address.url).update_query(model=address.model),
                     headers={"Authorization": f"Bearer {address.api_key}"},
-                    heartbeat=PING_S,
-                    max_msg_size=MAX_MESSAGE_BYTES,
+                    heartbeat=limits.realtime_ping_s,
+                    max_msg_size=limits.realtime_message_bytes,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
                 )
         except aiohttp.WSServerHandshakeError as error:
@@ -119,7 +119,7 @@ class RealtimeLink:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _UnavailableError(f"realtime_unreachable:{type(error).__name__}") from None
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(limits.realtime_ready_s):
                 await socket.send_frame(address.session_update, aiohttp.WSMsgType.TEXT)
                 await self._wait_until_ready(socket)
         except (TimeoutError, ConnectionError):

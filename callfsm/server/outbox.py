@@ -2,9 +2,14 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from aiohttp import WSMsgType
+
+Written = Callable[[], None]
+_Message = tuple[bytes, bool, Written | None]
+"""The text, whether it is audio, and who wants to know when it is written."""
 
 
 class FrameWriter(Protocol):
@@ -28,24 +33,27 @@ class Outbox:
         self._peer = peer
         self._limit_bytes = limit_bytes
         self._drops_audio = drops_audio
-        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._waiting: deque[_Message] = deque()
         self._size_bytes = 0
         self._filled = asyncio.Event()
         self.dropped = 0
 
-    def put(self, message: bytes, *, audio: bool = False) -> None:
-        """Queue a message behind all others; raise OutboxOverflowError where there is no room for it."""
-        self._waiting.append((message, audio))
+    def put(self, message: bytes, *, audio: bool = False, written: Written | None = None) -> None:
+        """Queue a message behind all others; raise OutboxOverflowError where there is no room for it.
+
+        `written` is called when the message has been written.
+        """
+        self._waiting.append((message, audio, written))
         self._size_bytes += len(message)
         self._filled.set()
         if self._size_bytes > self._limit_bytes:
             self._make_room()
 
-    def replace_audio(self, message: bytes) -> None:
+    def replace_audio(self, message: bytes, *, written: Written | None = None) -> None:
         """Throw away the audio that waits, and put the message ahead of everything."""
         kept = [item for item in self._waiting if not item[1]]
-        self._waiting = deque([(message, False), *kept])
-        self._size_bytes = sum(len(waiting) for waiting, _ in self._waiting)
+        self._waiting = deque([(message, False, written), *kept])
+        self._size_bytes = sum(len(item[0]) for item in self._waiting)
         self._filled.set()
 
     def clear(self) -> None:
@@ -68,8 +76,10 @@ class Outbox:
         """Write what is queued, in order, until cancelled or the socket is closed (ConnectionError)."""
         while True:
             while self._waiting:
-                message, _ = self._waiting.popleft()
+                message, _, written = self._waiting.popleft()
                 self._size_bytes -= len(message)
                 await socket.send_frame(message, WSMsgType.TEXT)
+                if written is not None:
+                    written()
             self._filled.clear()
             await self._filled.wait()

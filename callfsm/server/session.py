@@ -11,7 +11,6 @@ from aiohttp import web
 
 from callfsm.audit.journal import Journal
 from callfsm.call import Call
-from callfsm.config import Business, Config
 from callfsm.effects import (
     AppendAudio,
     CancelResponse,
@@ -31,14 +30,17 @@ from callfsm.effects import (
 )
 from callfsm.events import CallEnded, DtmfReceived, Event, PlaybackMarked, RmsFrame, TimerFired
 from callfsm.machine import dispatch
+from callfsm.server.gauges import CallGauges
 from callfsm.server.link import RealtimeAddress, RealtimeLink
 from callfsm.server.logs import CallLog
+from callfsm.server.metrics import Metrics
 from callfsm.server.outbox import Outbox, OutboxOverflowError
 from callfsm.states.base import State
 from callfsm.wire import realtime_out, twilio
 from callfsm.wire.malformed import MalformedError
 
-NO_MEDIA_S: Final = 15.0
+CLOSE_CODES: Final = {"shutdown": aiohttp.WSCloseCode.GOING_AWAY}
+"""The close code of the media socket by the reason of the call's end; 1000 for every other."""
 WAITING_BYTES: Final = 16 * 2**20
 """A reply of half an hour that the caller's side does not take is too much."""
 
@@ -46,15 +48,10 @@ WAITING_BYTES: Final = 16 * 2**20
 class CallSession:
     """One live call between its two sockets."""
 
-    def __init__(
-        self,
-        config: Config,
-        business: Business,
-        start: twilio.Start,
-        journal: Journal | None,
-    ) -> None:
+    def __init__(self, call: Call, start: twilio.Start, journal: Journal | None, metrics: Metrics) -> None:
         self._loop = asyncio.get_running_loop()
-        self._call = Call.begin(config, business)
+        self._call = call
+        self._gauges = CallGauges(metrics)
         self._encode = twilio.Encoder(start.stream_sid).encode
         self._framer = twilio.Framer()
         self._journal = journal
@@ -70,19 +67,41 @@ class CallSession:
         self._perform: Final[dict[type[Effect], Callable[[Any], None]]] = {
             PlayAudio: self._send_media,
             SendMark: self._send_media,
-            ClearPlayback: lambda effect: self._to_twilio.replace_audio(self._encode(effect)),
+            ClearPlayback: self._clear,
             AppendAudio: lambda effect: self._link.send(realtime_out.encode(effect), audio=True),
+            CommitAudio: self._end_turn,
+            CreateResponse: self._request,
             **dict.fromkeys(
-                (CommitAudio, ClearAudio, CreateResponse, CancelResponse, TruncateItem, DeleteItem, CreateItem),
+                (ClearAudio, CancelResponse, TruncateItem, DeleteItem, CreateItem),
                 lambda effect: self._link.send(realtime_out.encode(effect)),
             ),
-            Log: lambda effect: self._log.log(effect.level, effect.message),
-            Count: lambda effect: self.counts.update((effect.what,)),
+            Log: self._write_log,
+            Count: self._note,
             EndCall: lambda _: self._finish(),
         }
 
     def _send_media(self, effect: PlayAudio | SendMark) -> None:
-        self._to_twilio.put(self._encode(effect), audio=True)
+        written = self._gauges.reply_written() if type(effect) is PlayAudio else None
+        self._to_twilio.put(self._encode(effect), audio=True, written=written)
+
+    def _write_log(self, effect: Log) -> None:
+        self._log.log(effect.level, effect.message)
+        self._gauges.logged(effect.message)
+
+    def _clear(self, effect: ClearPlayback) -> None:
+        self._to_twilio.replace_audio(self._encode(effect), written=self._gauges.clear_written())
+
+    def _end_turn(self, effect: CommitAudio) -> None:
+        self._gauges.turn_ended()
+        self._link.send(realtime_out.encode(effect))
+
+    def _request(self, effect: CreateResponse) -> None:
+        self._gauges.requested()
+        self._link.send(realtime_out.encode(effect))
+
+    def _note(self, effect: Count) -> None:
+        self.counts[effect.what] += 1
+        self._gauges.noted(effect.what)
 
     def _finish(self, error: BaseException | None = None) -> None:
         if not self._over.done():
@@ -90,6 +109,11 @@ class CallSession:
                 self._over.set_result(None)
             else:
                 self._over.set_exception(error)
+
+    @property
+    def reason(self) -> str:
+        """Why the call ended."""
+        return self._call.end_reason or "cancelled"
 
     def end(self, reason: str) -> None:
         """End the call from outside."""
@@ -108,6 +132,8 @@ class CallSession:
                 # An event that meets a bug of ours is the one that the journal must not lack.
                 if self._journal is not None:
                     self._journal.record(event, source, call.state)
+            if call.moves:
+                self._gauges.moved(call.moves)
             for effect in effects:
                 self._perform[type(effect)](effect)
         except Exception as error:  # noqa: BLE001 - the one place to which bugs of ours propagate; run() reports it
@@ -130,12 +156,13 @@ class CallSession:
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
         self.counts[error.place] += 1
+        self._gauges.malformed(error)
         if self.counts[error.place] == 1:
             self._log.warning("[WIRE] %s", error.place)
 
     async def run(self, socket: web.WebSocketResponse, http: aiohttp.ClientSession, address: RealtimeAddress) -> None:
         """Carry the call from its start to its end; both legs are closed when this returns."""
-        self._link = RealtimeLink(http, address, self.feed, self.count)
+        self._link = RealtimeLink(http, address, self._call.config.limits, self.feed, self.count)
         limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
         self._watch_media()
         tasks = [
@@ -167,14 +194,19 @@ class CallSession:
             task.cancel()
         # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
         await asyncio.gather(*of_twilio, return_exceptions=True)
-        await asyncio.gather(socket.close(drain=False), of_realtime, return_exceptions=True)
+        await asyncio.gather(
+            socket.close(code=CLOSE_CODES.get(self.reason, aiohttp.WSCloseCode.OK), drain=False),
+            of_realtime,
+            return_exceptions=True,
+        )
 
     def _watch_media(self) -> None:
+        limit_s = self._call.config.limits.no_media_s
         quiet_s = self._loop.time() - self._media_at
-        if quiet_s >= NO_MEDIA_S:
+        if quiet_s >= limit_s:
             self.end("no_media")
         else:
-            self._media_watch = self._loop.call_later(NO_MEDIA_S - quiet_s, self._watch_media)
+            self._media_watch = self._loop.call_later(limit_s - quiet_s, self._watch_media)
 
     def _stop(self, reason: str) -> None:
         self._call.end_reason = reason
@@ -188,8 +220,7 @@ class CallSession:
             state = self._call.state.name
             if self._link.dropped:
                 self.counts["frames dropped before the realtime socket"] = self._link.dropped
-            reason = self._call.end_reason or "cancelled"
-            self._journal.end({"reason": reason, "state": state, "counts": dict(self.counts)})
+            self._journal.end({"reason": self.reason, "state": state, "counts": dict(self.counts)})
 
     async def _write_twilio(self, socket: web.WebSocketResponse) -> None:
         try:
@@ -219,7 +250,9 @@ class CallSession:
                         return
                     self._media_at = at
                     for rms, payload in self._framer.frames(media.payload):
+                        self._gauges.frame_arrived()
                         self.feed(RmsFrame(at, rms, payload))
+                        self._gauges.heard(self._call)
                 case twilio.MarkEchoed(mark):
                     self.feed(PlaybackMarked(at, mark.name))
                 case twilio.Dtmf(dtmf):

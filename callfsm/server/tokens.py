@@ -9,7 +9,6 @@ from attrs import frozen
 from callfsm.config import Business
 
 TOKEN_BYTES: Final = 32
-TOKEN_S: Final = 60.0
 
 
 @frozen
@@ -19,18 +18,20 @@ class Ticket:
     call_sid: str
     account_sid: str
     business: Business
+    caller: str
     expires_at: float
 
 
 class Tokens:
-    """The tokens given out and not used yet. `now` gives monotonic seconds."""
+    """The tokens given out and not used yet. `now` gives monotonic seconds; a token lives `life_s`."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], life_s: float) -> None:
         self._now = now
+        self._life_s = life_s
         self._tickets: dict[str, Ticket] = {}
 
-    def issue(self, call_sid: str, account_sid: str, business: Business) -> str:
-        """Return a new token for a call."""
+    def issue(self, call_sid: str, account_sid: str, business: Business, caller: str) -> str:
+        """Return a new token for a call from this number."""
         now = self._now()
         # Dicts keep the order of issue, so that the expired ones stand in front.
         while self._tickets and (oldest := next(iter(self._tickets))):
@@ -38,13 +39,13 @@ class Tokens:
                 break
             del self._tickets[oldest]
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._tickets[token] = Ticket(call_sid, account_sid, business, now + TOKEN_S)
+        self._tickets[token] = Ticket(call_sid, account_sid, business, caller, now + self._life_s)
         return token
 
-    def redeem(self, token: str, call_sid: str, account_sid: str) -> Business | None:
-        """Use a token up; return the business it stands for, None where it is not this call's, old or unknown."""
+    def redeem(self, token: str, call_sid: str, account_sid: str) -> Ticket | None:
+        """Use a token up; return what it stands for, None where it is not this call's, old or unknown."""
         ticket = self._tickets.pop(token, None)
         if ticket is None or ticket.expires_at <= self._now():
             return None
         is_this_call = (ticket.call_sid, ticket.account_sid) == (call_sid, account_sid)
-        return ticket.business if is_this_call else None
+        return ticket if is_this_call else None

@@ -24,9 +24,9 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn
 from cattrs.v import format_exception
 
+from callfsm.hearing.wav import read_wav
 from callfsm.sim import speech_files
 from callfsm.sim.realtime_script import Fault, Reply, Script
-from callfsm.sim.wav import read_wav
 
 _WAV: Final = ".wav"
 

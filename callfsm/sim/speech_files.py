@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from callfsm.sim.wav import ulaw_of_wav
+from callfsm.hearing.wav import ulaw_of_wav
 
 _FOLDER: Final = resources.files("callfsm.sim") / "speech"
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from attrs import asdict, frozen
+
 from callfsm.config import Business
 
 CRITICAL_RULES: Final = """\
@@ -14,24 +16,44 @@ _GREETING: Final = "פתח את השיחה: אמור ללקוח את המשפט 
 _REMINDER: Final = "התשובה הקודמת לא הייתה בעברית. מעכשיו ענה בעברית בלבד."
 
 
+@frozen
+class Facts:
+    """What is known when a call begins, in the words in which the model is told it; empty where it is not known."""
+
+    date: str = ""
+    time: str = ""
+    weekday: str = ""
+    caller: str = ""
+
+
+def briefing(business: Business, facts: Facts) -> str:
+    """Return who the assistant is and what it knows: the business, its prompt, the time, the hours, the caller."""
+    known = {"business": business.name, "opening_hours": business.opening_hours, **asdict(facts)}
+    told = [
+        ("שם העסק", business.name),
+        ("היום", ", ".join(part for part in (facts.weekday, facts.date) if part)),
+        ("השעה עכשיו", facts.time),
+        ("שעות הפתיחה", business.opening_hours),
+        ("מספר הטלפון של המתקשר", facts.caller),
+    ]
+    lines = [f"{name}: {value}" for name, value in told if value]
+    return "\n".join([*lines, business.prompt.format(**known)]).strip()
+
+
 def _told(*parts: str) -> str:
     return "\n\n".join([*(part for part in parts if part.strip()), CRITICAL_RULES])
 
 
-def _role(business: Business) -> str:
-    return f"שם העסק: {business.name}\n{business.prompt}".strip()
-
-
-def session_instructions(business: Business) -> str:
+def session_instructions(brief: str) -> str:
     """Return the instructions of the session."""
-    return _told(_role(business))
+    return _told(brief)
 
 
-def greeting_instructions(business: Business) -> str:
+def greeting_instructions(brief: str, greeting: str) -> str:
     """Return the instructions of the one request for the greeting."""
-    return _told(_role(business), _GREETING.format(greeting=business.greeting))
+    return _told(brief, _GREETING.format(greeting=greeting))
 
 
-def reminder_instructions(business: Business) -> str:
+def reminder_instructions(brief: str) -> str:
     """Return the instructions of the request that follows a reply that was not Hebrew."""
-    return _told(_role(business), _REMINDER)
+    return _told(brief, _REMINDER)

@@ -117,12 +117,12 @@ def _request(call: "Call", event: Event, instructions: str | None) -> None:
 
 def request_greeting(call: "Call", event: Event) -> None:
     """Request the greeting, with instructions of its own that end with the critical rules."""
-    _request(call, event, prompts.greeting_instructions(call.business))
+    _request(call, event, prompts.greeting_instructions(call.briefing, call.business.greeting))
 
 
 def request_reply(call: "Call", event: Event) -> None:
     """Request one reply to all that was said, with a reminder where the last one was not Hebrew."""
-    _request(call, event, prompts.reminder_instructions(call.business) if call.needs_reminder else None)
+    _request(call, event, prompts.reminder_instructions(call.briefing) if call.needs_reminder else None)
     call.needs_reminder = False
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from callfsm.config import Business, RealtimeConfig
+from callfsm.config import RealtimeConfig
 from callfsm.effects import (
     AppendAudio,
     CancelResponse,
@@ -26,7 +26,7 @@ SESSION_EVENT_ID: Final = "session1"
 _MULAW: Final = {"type": "audio/pcmu"}
 
 
-def session_update(config: RealtimeConfig, business: Business) -> bytes:
+def session_update(config: RealtimeConfig, briefing: str) -> bytes:
     """Return the first message of a session.
 
     Turns are ours (`turn_detection: null`); transcription is on and left free to detect the language.
@@ -34,7 +34,7 @@ def session_update(config: RealtimeConfig, business: Business) -> bytes:
     session = {
         "type": "realtime",
         "output_modalities": ["audio"],
-        "instructions": session_instructions(business),
+        "instructions": session_instructions(briefing),
         "max_output_tokens": config.max_output_tokens,
         "audio": {
             "input": {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from callfsm.hearing.mulaw import LINEAR
+from callfsm.hearing.wav import read_wav, ulaw_of_wav, write_wav
 from callfsm.sim import speech_files
-from callfsm.sim.wav import read_wav, ulaw_of_wav, write_wav
 
 # Code 0x7F, mu-law's negative zero, is the one that 16-bit PCM cannot tell from another.
 ULAW = bytes(code for code in range(256) if code != 0x7F)

@@ -16,7 +16,8 @@ from aiohttp import web
 from callfsm.config import Config
 from callfsm.environment import Environment
 from callfsm.hearing.mulaw import FRAME_BYTES, encode
-from callfsm.server.app import SERVER, Server, build_app
+from callfsm.server.app import build_app
+from callfsm.server.shared import Server, make_server
 
 TIMEOUT_S = 5.0
 
@@ -186,15 +187,14 @@ async def by_hand(
     await web.TCPSite(runners[0], "127.0.0.1", 0).start()
     url = f"ws://127.0.0.1:{runners[0].addresses[0][1]}/v1/realtime"
     environment = attrs.evolve(environment or Environment("sk-secret"), realtime_url=url)
-    app = build_app(
-        config or Config(), environment, journal_dir=folder, is_insecure=not environment.twilio_auth_token
-    )
-    runners.append(web.AppRunner(app, access_log=None, shutdown_timeout=0.2))
+    is_insecure = not environment.twilio_auth_token
+    server = make_server(config or Config(), environment, journal_dir=folder, is_insecure=is_insecure)
+    runners.append(web.AppRunner(build_app(server), access_log=None, shutdown_timeout=0.2))
     await runners[1].setup()
     await web.TCPSite(runners[1], "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as http:
         try:
-            yield Hands(f"://127.0.0.1:{runners[1].addresses[0][1]}", app[SERVER], http, apis)
+            yield Hands(f"://127.0.0.1:{runners[1].addresses[0][1]}", server, http, apis)
         finally:
             for runner in reversed(runners):
                 await runner.cleanup()

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from callfsm.config import Business, Config, TurnConfig
 from callfsm.environment import Environment
-from callfsm.server.app import SERVER, Server, build_app
+from callfsm.server.app import build_app
+from callfsm.server.shared import Server, make_server
 from callfsm.sim.realtime import Connections, running
 from callfsm.sim.realtime_connection import Connection
 from callfsm.sim.realtime_script import Reply, Script, Utterance, clip_reply
@@ -68,13 +69,13 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Run the application against a simulated API for the length of the block."""
     async with running(*scripts) as api:
-        app = build_app(config, Environment(api_key, api.url), journal_dir=folder, is_insecure=True)
-        runner = web.AppRunner(app, access_log=None)
+        server = make_server(config, Environment(api_key, api.url), journal_dir=folder, is_insecure=True)
+        runner = web.AppRunner(build_app(server), access_log=None)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             url = f"://127.0.0.1:{runner.addresses[0][1]}"
-            yield Stage(url, app[SERVER], api.connections, folder)
+            yield Stage(url, server, api.connections, folder)
         finally:
             await runner.cleanup()
 

@@ -281,8 +281,8 @@ async def test_both_legs_close_and_nothing_is_left_running(tmp_path: Path, how: 
             await getattr(caller, how)()
             api = await stage.api.wait_for(1)
             await api.wait_closed(timeout_s=1.0)
-        async with asyncio.timeout(5), stage.server.ended:
-            await stage.server.ended.wait_for(lambda: not stage.server.calls)
+        async with asyncio.timeout(5):
+            await stage.server.wait_for_the_last_call()
         ours = [task for task in asyncio.all_tasks() - before if "callfsm/server" in str(task.get_coro())]
 
     assert ours == []

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from attrs import evolve
 
+from callfsm.config import Config, LimitsConfig
 from callfsm.server import link as link_module
 from callfsm.server.outbox import Outbox
 from tests.server.by_hand import QUIET, Hands, by_hand
@@ -20,7 +22,7 @@ async def test_session_that_never_lasts_is_given_up(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(link_module, "FIRST_PAUSE_S", 0.01)
     async with by_hand(folder=tmp_path) as hands:
         twilio = await hands.call()
-        for _ in range(link_module.TRIES):
+        for _ in range(Config().limits.realtime_tries):
             api = await hands.api()
             await api.until("session.update")
             await api.ready()
@@ -134,11 +136,9 @@ async def shaken(hands: Hands) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 @pytest.mark.parametrize("spoken_ms", [0, 60_000, 400_000])
-async def test_caller_who_reads_nothing_does_not_keep_the_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoken_ms: int
-) -> None:
-    monkeypatch.setattr("callfsm.server.session.NO_MEDIA_S", 0.5)
-    async with by_hand(GRACELESS, folder=tmp_path) as hands:
+async def test_caller_who_reads_nothing_does_not_keep_the_call(tmp_path: Path, spoken_ms: int) -> None:
+    config = evolve(GRACELESS, limits=LimitsConfig(no_media_s=0.5))
+    async with by_hand(config, folder=tmp_path) as hands:
         reader, writer = await shaken(hands)
         start = {"event": "start", "streamSid": "M", "start": {"callSid": "CA1"}}
         writer.write(masked(json.dumps(start)))
@@ -157,8 +157,8 @@ async def test_caller_who_reads_nothing_does_not_keep_the_call(
         if spoken_ms:
             await api.speaks("r1", "a1", spoken_ms)
         await api.until_closed()
-        async with asyncio.timeout(3), hands.server.ended:
-            await hands.server.ended.wait_for(lambda: not hands.server.calls)
+        async with asyncio.timeout(3):
+            await hands.server.wait_for_the_last_call()
         writer.transport.abort()
         del reader
 
@@ -197,9 +197,8 @@ async def test_name_of_a_call_cannot_forge_a_line_of_the_log(caplog: pytest.LogC
     assert [record.__dict__["call_sid"] for record in caplog.records] == ["CA1?INFO CA2 [BARGE-IN]"]
 
 
-async def test_stream_of_another_track_is_no_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callfsm.server.session.NO_MEDIA_S", 0.2)
-    async with by_hand(folder=tmp_path) as hands:
+async def test_stream_of_another_track_is_no_media(tmp_path: Path) -> None:
+    async with by_hand(Config(limits=LimitsConfig(no_media_s=0.2)), folder=tmp_path) as hands:
         twilio = await hands.call()
         closed = asyncio.create_task(twilio.until("closed"))
         while not closed.done():

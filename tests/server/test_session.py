@@ -8,10 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from callfsm.config import Business, Config, TurnConfig
+from callfsm.config import Business, Config, LimitsConfig, TurnConfig
 from callfsm.environment import Environment
-from callfsm.server import app as app_module
-from callfsm.server import session as session_module
 from tests.server.by_hand import LOUD, QUIET, Api, Hands, Twilio, by_hand
 
 GRACELESS = Config(turn=TurnConfig(grace_ms=0))
@@ -231,9 +229,8 @@ async def test_reply_of_five_megabytes_in_one_delta_is_played_in_pieces() -> Non
     assert len(first["media"]["payload"]) == 4 * -(-1600 // 3)
 
 
-async def test_stream_that_never_starts_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "START_S", 0.05)
-    async with by_hand() as hands:
+async def test_stream_that_never_starts_is_closed() -> None:
+    async with by_hand(Config(limits=LimitsConfig(start_s=0.1))) as hands:
         twilio = await hands.connect()
 
         assert await twilio.next() == {"event": "closed", "code": aiohttp.WSCloseCode.POLICY_VIOLATION}
@@ -267,9 +264,8 @@ async def test_stream_that_cannot_be_served_is_refused(start: dict[str, Any]) ->
         assert await twilio.next() == {"event": "closed", "code": aiohttp.WSCloseCode.POLICY_VIOLATION}
 
 
-async def test_line_without_media_ends_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "NO_MEDIA_S", 0.1)
-    async with by_hand(folder=tmp_path) as hands:
+async def test_line_without_media_ends_the_call(tmp_path: Path) -> None:
+    async with by_hand(Config(limits=LimitsConfig(no_media_s=0.1)), folder=tmp_path) as hands:
         twilio = await hands.call()
         api = await hands.api()
         await twilio.until("closed")

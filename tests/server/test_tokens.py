@@ -15,16 +15,19 @@ class Clock:
 
 
 def test_token_stands_for_the_business_once() -> None:
-    tokens = Tokens(Clock())
-    token = tokens.issue("CA1", "AC1", BAKERY)
+    tokens = Tokens(Clock(), 60.0)
+    token = tokens.issue("CA1", "AC1", BAKERY, "+2")
 
-    assert tokens.redeem(token, "CA1", "AC1") == BAKERY
+    ticket = tokens.redeem(token, "CA1", "AC1")
+
+    assert ticket is not None
+    assert (ticket.business, ticket.caller) == (BAKERY, "+2")
     assert tokens.redeem(token, "CA1", "AC1") is None
 
 
 def test_token_of_another_call_or_account_is_used_up_for_nothing() -> None:
-    tokens = Tokens(Clock())
-    of_call, of_account = tokens.issue("CA1", "AC1", BAKERY), tokens.issue("CA1", "AC1", BAKERY)
+    tokens = Tokens(Clock(), 60.0)
+    of_call, of_account = tokens.issue("CA1", "AC1", BAKERY, "+2"), tokens.issue("CA1", "AC1", BAKERY, "+2")
 
     assert tokens.redeem(of_call, "CA2", "AC1") is None
     assert tokens.redeem(of_account, "CA1", "AC2") is None
@@ -33,29 +36,29 @@ def test_token_of_another_call_or_account_is_used_up_for_nothing() -> None:
 
 def test_token_lives_sixty_seconds() -> None:
     clock = Clock()
-    tokens = Tokens(clock)
-    in_time, late = tokens.issue("CA1", "AC1", BAKERY), tokens.issue("CA1", "AC1", BAKERY)
+    tokens = Tokens(clock, 60.0)
+    in_time, late = tokens.issue("CA1", "AC1", BAKERY, "+2"), tokens.issue("CA1", "AC1", BAKERY, "+2")
     clock.now += 59.9
     first = tokens.redeem(in_time, "CA1", "AC1")
     clock.now += 0.1
 
-    assert first == BAKERY
+    assert first is not None
     assert tokens.redeem(late, "CA1", "AC1") is None
 
 
 def test_forgotten_tokens_are_forgotten() -> None:
     clock = Clock()
-    tokens = Tokens(clock)
-    old = [tokens.issue("CA1", "AC1", BAKERY) for _ in range(3)]
+    tokens = Tokens(clock, 60.0)
+    old = [tokens.issue("CA1", "AC1", BAKERY, "+2") for _ in range(3)]
     clock.now += 61
-    tokens.issue("CA2", "AC1", BAKERY)
+    tokens.issue("CA2", "AC1", BAKERY, "+2")
 
     assert not any(token in tokens._tickets for token in old)
 
 
 def test_tokens_are_256_bits_and_differ() -> None:
-    tokens = Tokens(Clock())
-    issued = {tokens.issue("CA1", "AC1", BAKERY) for _ in range(100)}
+    tokens = Tokens(Clock(), 60.0)
+    issued = {tokens.issue("CA1", "AC1", BAKERY, "+2") for _ in range(100)}
 
     assert len(issued) == 100
     assert {len(token) for token in issued} == {43}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from callfsm.hearing.wav import write_wav
 from callfsm.sim import speech_files
 from callfsm.sim.realtime_script import Fault, Reply, Script, Utterance, default_script
 from callfsm.sim.realtime_script_file import load_script
-from callfsm.sim.wav import write_wav
 
 HOURS = speech_files.load("he_reply_hours")
 GREETING = speech_files.load("he_greeting")

@@ -16,10 +16,9 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.hearing.turn import TurnPhase
-from callfsm.speaking.prompts import greeting_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, Story, calibrating, greeting_business, loud, quiets
+from tests.calls import GREETED_WITH, GREETING_BUSINESS, Story, calibrating, greeting_business, loud, quiets
 from tests.states.shared import common_cases, unasked_cases
 from tests.table import Case, added, appended, case, check, dropped, kept, said
 
@@ -37,7 +36,7 @@ REQUESTED = {
     "_event_ids": 1,
     "deadline": 9.0,
 }
-INSTRUCTIONS = greeting_instructions(GREETING_BUSINESS)
+INSTRUCTIONS = GREETED_WITH
 
 
 def vad(noise: str, threshold: str) -> Log:

@@ -27,11 +27,10 @@ from callfsm.events import (
 )
 from callfsm.hearing.gate import HeardFrame
 from callfsm.hearing.turn import TurnPhase
-from callfsm.speaking.prompts import greeting_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import (
-    GREETING_BUSINESS,
+    GREETED_WITH,
     Story,
     cancelling,
     given_up,
@@ -68,7 +67,7 @@ from tests.table import Case, added, appended, case, check, dropped
 
 HERE, LISTENING, WAITING, GREETING = State.CANCELLING, State.LISTENING, State.WAITING_FOR_USER, State.GREETING
 NOT_ACTIVE = "response_cancel_not_active"
-GREET = greeting_instructions(GREETING_BUSINESS)
+GREET = GREETED_WITH
 
 
 def spoken(given: Story, at: float, item: str, loud_frames: int = 15) -> Story:

@@ -19,11 +19,10 @@ from callfsm.events import (
 )
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.playback import Mark, PlaybackPhase
-from callfsm.speaking.prompts import greeting_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import (
-    GREETING_BUSINESS,
+    GREETED_WITH,
     audio,
     greeting,
     greeting_begun,
@@ -54,7 +53,7 @@ from tests.states.shared import (
 from tests.table import Case, case, check
 
 HERE, WAITING, CANCELLING, AI_GRACE = State.GREETING, State.WAITING_FOR_USER, State.CANCELLING, State.AI_GRACE
-GREET = greeting_instructions(GREETING_BUSINESS)
+GREET = GREETED_WITH
 
 BEGUN = greeting_begun()
 UNNAMED = greeting().then(utterance(2.0, "u"))

@@ -14,11 +14,10 @@ from callfsm.events import (
 )
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.playback import Heard, PlaybackPhase
-from callfsm.speaking.prompts import reminder_instructions
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
 from tests.calls import (
-    SILENT_BUSINESS,
+    REMINDED_WITH,
     Story,
     audio,
     given_up,
@@ -79,7 +78,7 @@ LATE_ASKED = {**REPLY_ASKED, "response.requested_at": 7.0, "deadline": 15.0}
 DROPPED = {"playback.phase": PlaybackPhase.IDLE, "playback.held": [], "cut": [Heard("a1", 0, 4000)]}
 LOG = user_said("עוד משהו")
 ASK = CreateResponse("create4", 2, None)
-REMIND = CreateResponse("create4", 2, reminder_instructions(SILENT_BUSINESS))
+REMIND = CreateResponse("create4", 2, REMINDED_WITH)
 
 # fmt: off
 CASES = [

@@ -15,10 +15,10 @@ from callfsm.events import (
     TranscriptCompleted,
 )
 from callfsm.hearing.turn import TurnPhase
-from callfsm.speaking.prompts import greeting_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import (
+    GREETED_WITH,
     GREETING_BUSINESS,
     Story,
     greeting,
@@ -69,7 +69,7 @@ CLICKED = greeting_business().then(quiets(1.0, 70, "c"), louds(1.0, 4, "k"), qui
 PAID = {**requested(Owed.GREETING, 2.0, turn=1, ids=1), "response.owed": Owed.NOTHING}
 PAID_AGAIN = {"phase": ResponsePhase.REQUESTED, "turn": 2, "create_event_id": "create2", "owed": Owed.NOTHING}
 AGAIN = {f"response.{name}": now for name, now in PAID_AGAIN.items()} | {"_event_ids": 2}
-GREET = greeting_instructions(GREETING_BUSINESS)
+GREET = GREETED_WITH
 REAL = {
     **settled("u1"),
     **requested(Owed.REPLY, 2.5, turn=1, ids=2),

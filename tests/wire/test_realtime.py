@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from callfsm.config import Business, RealtimeConfig
+from callfsm.config import RealtimeConfig
 from callfsm.effects import (
     AppendAudio,
     CancelResponse,
@@ -146,7 +146,7 @@ def test_effect_is_written_as_the_api_takes_it(effect: RealtimeEffect, message: 
 
 def test_session_is_set_up_as_the_api_takes_it() -> None:
     config = RealtimeConfig(model="m", voice="cedar", transcription_model="t", max_output_tokens="inf")
-    written = json.loads(session_update(config, Business(name="מאפייה", prompt="ענה בקצרה.")))
+    written = json.loads(session_update(config, "שם העסק: מאפייה\nענה בקצרה."))
     session = written["session"]
 
     _CLIENT_EVENT.validate_python(written)

@@ -1,0 +1,33 @@
+"""The recordings that callers hear outside the conversation, ours or the operator's."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import attrs
+
+from callfsm.config import ClipsConfig, ConfigError
+from callfsm.hearing.wav import ulaw_of_wav
+
+_SHIPPED = resources.files("callfsm.clips")
+
+
+def read_clips(config: ClipsConfig) -> Mapping[str, bytes]:
+    """Return the wav files by name; raise ConfigError naming the key of one that cannot be played."""
+    return {name: _read(f"clips.{name}", path, f"{name}.wav") for name, path in attrs.asdict(config).items()}
+
+
+def _read(key: str, path: str, shipped: str) -> bytes:
+    try:
+        data = Path(path).read_bytes() if path else (_SHIPPED / shipped).read_bytes()
+        ulaw_of_wav(data)
+    except OSError as error:
+        raise ConfigError(key, f"cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(key, f"cannot be played: {error}") from None
+    return data
+
+
+def read_greeting(path: str) -> bytes:
+    """Return the mu-law of a business's greeting clip; raise ConfigError where it cannot be played."""
+    return ulaw_of_wav(_read("business.greeting_clip", path, "")) if path else b""

@@ -1,0 +1,89 @@
+"""What one call measures of itself, for the server's metrics."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from callfsm.call import Call
+from callfsm.events import Event
+from callfsm.server.metrics import KNOWN_CODES, Metrics
+from callfsm.states.base import State
+from callfsm.wire.malformed import MalformedError
+
+_ERROR = "realtime_error:"
+_REJECTED = {
+    "[TRANSCRIPT FILTER] Too short, ignoring": "transcript_too_short",
+    "[TRANSCRIPT FILTER] Punctuation noise, ignoring": "transcript_punctuation",
+    "[REALTIME] Skipping AI response – no real user utterance yet": "no_real_utterance_yet",
+}
+"""Utterances that were rejected, by the line that says so."""
+
+
+class CallGauges:
+    """The measuring of one call. Latencies are taken on the performance counter, in seconds."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._gate_open = metrics.frames.labels("open")
+        self._gate_closed = metrics.frames.labels("closed")
+        self._calibrating = metrics.frames.labels("calibrating")
+        self._arrived_at: float | None = None
+        self._turn_ended_at: float | None = None
+
+    def frame_arrived(self) -> None:
+        """Note the arrival of the caller's audio."""
+        self._arrived_at = time.perf_counter()
+
+    def heard(self, call: Call) -> None:
+        """Count a frame, now worked off, by what the gate made of it."""
+        self._arrived_at = None
+        if call.is_gate_open:
+            self._gate_open.inc()
+        elif call.state is State.CALIBRATING:
+            self._calibrating.inc()
+        else:
+            self._gate_closed.inc()
+
+    def moved(self, moves: Iterable[tuple[State, type[Event], State]]) -> None:
+        """Count changes of state."""
+        for source, event, dest in moves:
+            self._metrics.transitions.labels(source.name, event.__name__, dest.name).inc()
+
+    def clear_written(self) -> Callable[[], None] | None:
+        """Return what measures the clear that the frame in hand led to; None where no frame did."""
+        arrived_at = self._arrived_at
+        if arrived_at is None:
+            return None
+        return lambda: self._metrics.barge_in_s.observe(time.perf_counter() - arrived_at)
+
+    def turn_ended(self) -> None:
+        """Note the end of the caller's turn."""
+        self._turn_ended_at = time.perf_counter()
+
+    def requested(self) -> None:
+        """Measure the time from the turn's end to the request."""
+        if self._turn_ended_at is not None:
+            self._metrics.request_s.observe(time.perf_counter() - self._turn_ended_at)
+
+    def reply_written(self) -> Callable[[], None] | None:
+        """Return what measures the first audio of a reply when it is written, None for all audio after it."""
+        ended_at, self._turn_ended_at = self._turn_ended_at, None
+        if ended_at is None:
+            return None
+        return lambda: self._metrics.reply_s.observe(time.perf_counter() - ended_at)
+
+    def noted(self, what: str) -> None:
+        """Count what the machine noted of its peers."""
+        if what.startswith(_ERROR):
+            code = what.removeprefix(_ERROR)
+            self._metrics.realtime_errors.labels(code if code in KNOWN_CODES else "other").inc()
+        else:
+            self._metrics.rejected.labels(what).inc()
+
+    def logged(self, message: str) -> None:
+        """Count a rejected utterance."""
+        if message in _REJECTED:
+            self._metrics.rejected.labels(_REJECTED[message]).inc()
+
+    def malformed(self, error: MalformedError) -> None:
+        """Count a message that could not be read."""
+        self._metrics.malformed.labels(error.place.partition(" ")[0]).inc()

@@ -1,0 +1,87 @@
+"""Twilio's webhooks: an incoming call, what follows its stream, and the clips that Twilio plays."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+from twilio.twiml.voice_response import Connect, VoiceResponse
+
+from callfsm.server.security import SIGNATURE, socket_url
+from callfsm.server.shared import SERVER
+
+MEDIA_PATH: Final = "/twilio/media"
+AFTER_PATH: Final = "/twilio/after"
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+def _refuse(request: web.Request, reason: str, kind: type[web.HTTPException]) -> web.HTTPException:
+    request.app[SERVER].metrics.rejected.labels(reason).inc()
+    return kind(text=reason)
+
+
+async def _signed_form(request: web.Request) -> Mapping[str, str]:
+    """Return the fields of a webhook's form; refuse what Twilio did not sign, and what is no form."""
+    doorkeeper = request.app[SERVER].doorkeeper
+    if doorkeeper and SIGNATURE not in request.headers:
+        raise _refuse(request, "unsigned", web.HTTPForbidden)
+    if request.content_type != FORM:
+        raise _refuse(request, "no_form", web.HTTPBadRequest)
+    try:
+        form = await request.post()
+    except (ValueError, LookupError):
+        raise _refuse(request, "broken_form", web.HTTPBadRequest) from None
+    if doorkeeper and not doorkeeper.admits_webhook(request.raw_path, request.headers, form):
+        raise _refuse(request, "bad_signature", web.HTTPForbidden)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _base(request: web.Request) -> str:
+    """Return our own address as Twilio knows it."""
+    return (request.app[SERVER].config.public_url or f"http://{request.host}").rstrip("/")
+
+
+def _twiml(answer: VoiceResponse) -> web.Response:
+    return web.Response(text=str(answer), content_type="text/xml")
+
+
+def _say_and_hang_up(request: web.Request, clip: str | None) -> web.Response:
+    answer = VoiceResponse()
+    if clip is not None:
+        answer.play(f"{_base(request)}/clips/{clip}")
+    answer.hangup()
+    return _twiml(answer)
+
+
+async def voice(request: web.Request) -> web.Response:
+    """Answer an incoming call: connect it to the media socket, with a token that stands for the business called.
+
+    Without room for it the caller hears that all lines are busy.
+    """
+    server = request.app[SERVER]
+    form = await _signed_form(request)
+    if not form.get("CallSid"):
+        raise _refuse(request, "no_call_sid", web.HTTPBadRequest)
+    if not server.has_room:
+        server.metrics.rejected.labels("draining" if server.is_draining else "max_calls").inc()
+        return _say_and_hang_up(request, "busy")
+    business = server.config.business_of(form.get("To", ""))
+    token = server.tokens.issue(form["CallSid"], form.get("AccountSid", ""), business, form.get("From", ""))
+    connect = Connect(action=_base(request) + AFTER_PATH)
+    connect.stream(url=socket_url(_base(request), MEDIA_PATH)).parameter(name="token", value=token)
+    answer = VoiceResponse()
+    answer.append(connect)
+    return _twiml(answer)
+
+
+async def after(request: web.Request) -> web.Response:
+    """Answer what follows the stream: hang up, after a failure with an apology."""
+    form = await _signed_form(request)
+    return _say_and_hang_up(request, request.app[SERVER].last_words(form.get("CallSid", "")))
+
+
+async def clip(request: web.Request) -> web.Response:
+    """Serve a clip to Twilio. What callers may hear is no secret."""
+    data = request.app[SERVER].clips.get(request.match_info["name"])
+    if data is None:
+        raise web.HTTPNotFound
+    return web.Response(body=data, content_type="audio/wav")
