@@ -11,7 +11,7 @@ from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import Gate
 from callfsm.hearing.turn import Turn
 from callfsm.speaking.playback import Heard, Playback
-from callfsm.speaking.prompts import Facts, briefing
+from callfsm.speaking.prompts import NO_FACTS, Facts, briefing
 from callfsm.speaking.response import Owed, Response
 from callfsm.states.base import State
 
@@ -28,6 +28,8 @@ class Call:
     briefing: str = field(repr=False)
     """Who the assistant is and what it knows."""
     gate: Gate
+    greeting_clip: bytes = field(default=b"", repr=False)
+    """The greeting as a recording, mu-law; empty where it is generated."""
     state: State = State.CALIBRATING
     turn: Turn = field(factory=Turn)
     response: Response = field(factory=Response)
@@ -44,8 +46,8 @@ class Call:
     reply_transcript: str = ""
     cut: list[Heard] = field(factory=list)
     """What was heard of each item of the newest reply, once its playback has ended."""
-    is_reply_forgotten: bool = False
-    """The Realtime session that knew the reply being heard was lost."""
+    is_reply_unknown: bool = False
+    """The Realtime session does not know what the caller hears: a clip, or the words of a session that was lost."""
     history: deque[tuple[str, str]] = field(factory=lambda: deque(maxlen=HISTORY_TURNS))
     """The turns so far: role and text."""
     end_reason: str = ""
@@ -57,11 +59,17 @@ class Call:
     _event_ids: int = 0
 
     @classmethod
-    def begin(cls, config: Config, business: Business, facts: Facts = Facts()) -> "Call":  # noqa: B008 - frozen
-        """Return a call of which nothing has been heard yet."""
+    def begin(cls, config: Config, business: Business, facts: Facts = NO_FACTS, greeting_clip: bytes = b"") -> "Call":
+        """Return a call of which nothing has been heard yet; `greeting_clip` is mu-law, empty for none."""
         owed = Owed.GREETING if business.enable_greeting else Owed.NOTHING
-        gate = Gate.before_calibration(config.gate)
-        return cls(config, business, briefing(business, facts), gate, response=Response(owed=owed))
+        return cls(
+            config,
+            business,
+            briefing(business, facts),
+            Gate.before_calibration(config.gate),
+            greeting_clip,
+            response=Response(owed=owed),
+        )
 
     @property
     def is_gate_open(self) -> bool:

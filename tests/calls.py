@@ -68,6 +68,7 @@ class Story:
     events: tuple[Event, ...] = ()
     business: Business = SILENT_BUSINESS
     config: Config = field(factory=Config)
+    clip: bytes = b""
 
     def then(self, *more: Event | Sequence[Event]) -> "Story":
         events = list(self.events)
@@ -79,7 +80,7 @@ class Story:
         return evolve(self, config=evolve(self.config, turn=turn))
 
     def call(self) -> Call:
-        call = Call.begin(self.config, self.business)
+        call = Call.begin(self.config, self.business, greeting_clip=self.clip)
         for event in self.events:
             dispatch(call, event)
         return call
@@ -91,6 +92,16 @@ def silent_business() -> Story:
 
 def greeting_business() -> Story:
     return Story(business=GREETING_BUSINESS).then(RealtimeReady(0.0))
+
+
+def clip_business() -> Story:
+    """The greeting is a recording of half a second."""
+    return Story(business=GREETING_BUSINESS, clip=audio(500)).then(RealtimeReady(0.0))
+
+
+def greeted_by_clip() -> Story:
+    """Past the grace of a greeting of half a second that is a recording; all of it is sent, nothing echoed."""
+    return clip_business().then(quiets(1.0, 75, "c"), TimerFired(1.3))
 
 
 def calibrating(frames: int = 74) -> Story:

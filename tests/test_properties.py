@@ -47,7 +47,7 @@ from tests.calls import GREETING_BUSINESS, LOUD, QUIET, SILENT_BUSINESS, audio
 TO_REALTIME = (AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem)
 AUDIBLE = (State.AI_GRACE, State.AI_SPEAKING)
 ENDS_RESPONSE = (ResponseDone, RealtimeError)
-IN_FLIGHT = (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE, ResponsePhase.CANCELLING)
+IN_FLIGHT = (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE, ResponsePhase.OVERTAKEN, ResponsePhase.CANCELLING)
 CONFIG = Config(gate=GateConfig(calibration_ms=100))
 """Short, so that scripts get past it."""
 

@@ -39,8 +39,8 @@ TABLES = (
 CASES = [value(param) for table in TABLES for param in table.CASES]
 CELLS = [pytest.param(spec, event, id=f"{spec.state.name} x {event.__name__}") for spec in TABLE for event in EVENTS]
 MAIN_MOVES = {
-    "CALIBRATING": {"GREETING", "WAITING_FOR_USER", "ENDED"},
-    "WAITING_FOR_USER": {"GREETING", "LISTENING", "ENDED"},
+    "CALIBRATING": {"AI_GRACE", "GREETING", "WAITING_FOR_USER", "ENDED"},
+    "WAITING_FOR_USER": {"AI_GRACE", "GREETING", "LISTENING", "ENDED"},
     "GREETING": {"AI_GRACE", "CANCELLING", "WAITING_FOR_USER", "ENDED"},
     "LISTENING": {"AI_GRACE", "CANCELLING", "ENDED"},
     "AI_GRACE": {"AI_SPEAKING", "LISTENING", "WAITING_FOR_USER", "ENDED"},

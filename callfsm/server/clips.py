@@ -1,12 +1,12 @@
 """The recordings that callers hear outside the conversation, ours or the operator's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
 import attrs
 
-from callfsm.config import ClipsConfig, ConfigError
+from callfsm.config import Business, ClipsConfig, ConfigError
 from callfsm.hearing.wav import ulaw_of_wav
 
 _SHIPPED = resources.files("callfsm.clips")
@@ -28,6 +28,10 @@ def _read(key: str, path: str, shipped: str) -> bytes:
     return data
 
 
-def read_greeting(path: str) -> bytes:
-    """Return the mu-law of a business's greeting clip; raise ConfigError where it cannot be played."""
-    return ulaw_of_wav(_read("business.greeting_clip", path, "")) if path else b""
+def read_greetings(businesses: Iterable[Business]) -> Mapping[str, bytes]:
+    """Return the greeting clips, mu-law, by number; raise ConfigError for one that cannot be played."""
+    return {
+        business.number: ulaw_of_wav(_read("business.greeting_clip", business.greeting_clip, ""))
+        for business in businesses
+        if business.greeting_clip
+    }

@@ -99,7 +99,8 @@ async def _carry(
 ) -> None:
     config, business, call_sid = server.config, ticket.business, start.start.call_sid
     now = datetime.now(UTC)
-    call = Call.begin(config, business, facts_of(business, ticket.caller, now))
+    clip = server.greetings.get(business.number, b"")
+    call = Call.begin(config, business, facts_of(business, ticket.caller, now), clip)
     address = RealtimeAddress(
         url=server.environment.realtime_url,
         model=config.realtime.model,
@@ -131,6 +132,7 @@ def _journal(server: Server, start: twilio.Start, ticket: Ticket, now: datetime)
             "call_sid": start.start.call_sid,
             "stream_sid": start.stream_sid,
             "business": ticket.business.number,
+            "greeting_clip_bytes": len(server.greetings.get(ticket.business.number, b"")),
             "config": config_values(server.config),
         }
     )

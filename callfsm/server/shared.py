@@ -14,7 +14,7 @@ from attrs import define, field
 from callfsm.audit.journal import JournalWriter
 from callfsm.config import Config
 from callfsm.environment import Environment
-from callfsm.server.clips import read_clips
+from callfsm.server.clips import read_clips, read_greetings
 from callfsm.server.metrics import Metrics
 from callfsm.server.security import Doorkeeper
 from callfsm.server.session import CallSession
@@ -37,6 +37,8 @@ class Server:
     tokens: Tokens
     clips: Mapping[str, bytes]
     """The wav files that callers may hear, by name."""
+    greetings: Mapping[str, bytes]
+    """The greetings that are recordings, mu-law, by the business's number."""
     metrics: Metrics = field(factory=Metrics)
     calls: dict[str, CallSession] = field(factory=dict)
     """The live calls by CallSid."""
@@ -91,4 +93,5 @@ def make_server(
         None if is_insecure else Doorkeeper(environment.twilio_auth_token, config.public_url),
         Tokens(time.monotonic, config.limits.token_s),
         read_clips(config.clips),
+        read_greetings(config.business),
     )

@@ -26,6 +26,9 @@ class Facts:
     caller: str = ""
 
 
+NO_FACTS: Final = Facts()
+
+
 def briefing(business: Business, facts: Facts) -> str:
     """Return who the assistant is and what it knows: the business, its prompt, the time, the hours, the caller."""
     known = {"business": business.name, "opening_hours": business.opening_hours, **asdict(facts)}

@@ -20,6 +20,7 @@ class ResponsePhase(Enum):
     NONE = "nothing is being generated"
     REQUESTED = "requested; not yet begun as far as we know"
     ACTIVE = "being generated"
+    OVERTAKEN = "cancelled before it began; it begins all the same, and is cancelled then"
     CANCELLING = "cancelled; its end is awaited"
     BLOCKED = "refused, because a response that is not ours is being generated"
 
@@ -44,7 +45,7 @@ RESPONSE: Final = PhaseTable(
         },
         ResponsePhase.REQUESTED: {
             ResponseInput.CREATED: ResponsePhase.ACTIVE,
-            ResponseInput.CANCELLED: ResponsePhase.CANCELLING,
+            ResponseInput.CANCELLED: ResponsePhase.OVERTAKEN,
             ResponseInput.REFUSED: ResponsePhase.BLOCKED,
             ResponseInput.OVER: ResponsePhase.NONE,
         },
@@ -52,8 +53,11 @@ RESPONSE: Final = PhaseTable(
             ResponseInput.CANCELLED: ResponsePhase.CANCELLING,
             ResponseInput.OVER: ResponsePhase.NONE,
         },
-        ResponsePhase.CANCELLING: {
+        ResponsePhase.OVERTAKEN: {
             ResponseInput.CREATED: ResponsePhase.CANCELLING,
+            ResponseInput.OVER: ResponsePhase.NONE,
+        },
+        ResponsePhase.CANCELLING: {
             ResponseInput.OVER: ResponsePhase.NONE,
         },
         ResponsePhase.BLOCKED: {

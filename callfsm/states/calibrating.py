@@ -29,6 +29,7 @@ from callfsm.speaking.response import Owed
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.link import END, READY, lose
+from callfsm.states.playing import has_greeting_clip, play_clip
 from callfsm.states.responses import UNASKED, UNASKED_AUDIO, note_error, request_greeting
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ SPEC = StateSpec(
     transitions=(
         # event        to                      when                   do
         T(RmsFrame,     None,                   (is_still_measuring,), (keep_frame,)),
+        T(RmsFrame,     State.AI_GRACE,         (is_greeting_due, has_greeting_clip), (keep_frame, calibrate, play_clip)),
         T(RmsFrame,     State.GREETING,         (is_greeting_due,),    (keep_frame, calibrate, request_greeting)),
         T(RmsFrame,     State.WAITING_FOR_USER, (),                    (keep_frame, calibrate)),
         *UNASKED,

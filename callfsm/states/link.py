@@ -28,7 +28,7 @@ def resume(call: "Call", event: RealtimeReady) -> None:
 def lose(call: "Call", event: RealtimeLost) -> None:
     """Nothing may be sent until a new session is ready; what the old one had not settled waits for it."""
     call.is_ready = False
-    call.is_reply_forgotten = call.playback.sent > 0
+    call.is_reply_unknown = call.playback.sent > 0
     response_over(call, event)
     call.turn.unacknowledged.clear()
     for utterance in call.turn.unsettled:

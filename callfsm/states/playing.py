@@ -77,6 +77,11 @@ def is_foreign_language(_call: "Call", event: ReplyTranscript) -> bool:
     return hebrew_share(event.transcript) < MIN_HEBREW_SHARE
 
 
+def has_greeting_clip(call: "Call", _event: Event) -> bool:
+    """The greeting is a recording."""
+    return bool(call.greeting_clip)
+
+
 # Actions
 
 
@@ -89,6 +94,17 @@ def _send(call: "Call", at: float, item_id: str, audio: bytes) -> None:
 def play(call: "Call", delta: AudioDelta) -> None:
     """Send the audio to the caller, a mark behind every 200 ms of it."""
     _send(call, delta.at, delta.item_id, delta.audio)
+
+
+def play_clip(call: "Call", event: Event) -> None:
+    """Play the greeting's recording, word for word, as the assistant's speech; nothing is generated."""
+    call.response.owe(OwedInput.REQUESTED)
+    call.response.kind = Owed.GREETING
+    call.response.response_id = None
+    call.reply_transcript = call.business.greeting
+    call.is_reply_unknown = True
+    _send(call, event.at, "clip", call.greeting_clip)
+    mark_end(call, event)
 
 
 def hold_back(call: "Call", delta: AudioDelta) -> None:
@@ -131,8 +147,8 @@ def finish_playback(call: "Call", event: Event) -> None:
     words = call.reply_transcript[: len(call.reply_transcript) * heard // received] if received else ""
     if words:
         call.history.append(("assistant", words))
-    if call.is_reply_forgotten:
-        call.is_reply_forgotten = False
+    if call.is_reply_unknown:
+        call.is_reply_unknown = False
         call.cut = []
         if words:
             call.tell_realtime(CreateItem("assistant", words))

@@ -13,7 +13,8 @@ from callfsm.states.transcripts import forget_refused_commit, is_commit_refused
 if TYPE_CHECKING:
     from callfsm.call import Call
 
-_IN_FLIGHT = (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE, ResponsePhase.CANCELLING)
+_NAMELESS = (ResponsePhase.REQUESTED, ResponsePhase.OVERTAKEN)
+_BEGUN = (ResponsePhase.ACTIVE, ResponsePhase.CANCELLING)
 
 # Guards
 
@@ -27,8 +28,7 @@ def is_our_turn(call: "Call", event: ResponseCreated) -> bool:
 def is_cancelled_turn(call: "Call", event: ResponseCreated) -> bool:
     """The response carries the turn that we cancelled before it began."""
     response = call.response
-    overtaken = response.phase is ResponsePhase.CANCELLING and response.response_id is None
-    return overtaken and event.turn == response.turn
+    return response.phase is ResponsePhase.OVERTAKEN and event.turn == response.turn
 
 
 def is_known_response(call: "Call", event: ResponseCreated | AudioDelta) -> bool:
@@ -44,13 +44,11 @@ def is_current_response(call: "Call", event: AudioDelta) -> bool:
 
 
 def is_our_response(call: "Call", event: ResponseDone) -> bool:
-    """The response in flight ended: by its id, by its turn, or, named by an old server without an id, any."""
+    """The response in flight ended: by its turn until it has an id, then by its id, or named by none (old servers)."""
     response = call.response
-    if response.phase not in _IN_FLIGHT:
-        return False
-    if event.response_id is None:
-        return response.response_id is not None
-    return event.response_id == response.response_id or (response.response_id is None and event.turn == response.turn)
+    if response.phase in _NAMELESS:
+        return event.turn == response.turn
+    return response.phase in _BEGUN and event.response_id in (None, response.response_id)
 
 
 def is_generating(call: "Call", _event: Event) -> bool:
@@ -92,10 +90,11 @@ def is_request_refused(call: "Call", event: RealtimeError) -> bool:
 
 
 def is_cancel_answered(call: "Call", event: RealtimeError) -> bool:
-    """The error answers our cancel of a response that had begun: nothing was left to cancel."""
+    """The error answers our cancel, and not one that overtook its response: nothing was left to cancel."""
     response = call.response
     unaddressed = event.event_id is None and event.code == "response_cancel_not_active"
-    return response.response_id is not None and (event.event_id == response.cancel_event_id or unaddressed)
+    answers = unaddressed or event.event_id == response.cancel_event_id
+    return answers and response.phase is ResponsePhase.CANCELLING
 
 
 # Actions

@@ -18,6 +18,7 @@ from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
 from callfsm.states.link import END, READY, lose
+from callfsm.states.playing import has_greeting_clip, play_clip
 from callfsm.states.responses import (
     OTHER_ERRORS,
     STRAY_DONE,
@@ -55,6 +56,7 @@ SPEC = StateSpec(
         *FAILURES,
         T(TranscriptFailed,    None,            (),                         (log_skipped_response, reject)),
         *COMMITS,
+        T(ReplyDue,            State.AI_GRACE,  (has_greeting_clip,),       (play_clip,)),
         T(ReplyDue,            State.GREETING,  (),                         (request_greeting,)),
         *UNASKED,
         *UNASKED_AUDIO,

@@ -1,6 +1,7 @@
 """The doors: who may come in, what is said to those who may not, what is measured, and how the last call ends."""
 
 import asyncio
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from callfsm.config import Business, ClipsConfig, Config, ConfigError, LimitsCon
 from callfsm.environment import Environment
 from callfsm.hearing.wav import write_wav
 from callfsm.server.shared import make_server
-from tests.server.by_hand import LOUD, Hands, Twilio, by_hand
+from tests.server.by_hand import LOUD, QUIET, Hands, Twilio, by_hand
 from tests.server.test_session import GRACELESS, answered, last_line
 
 SIGNED = Environment("sk-secret", twilio_auth_token="shhh")
@@ -292,3 +293,24 @@ async def test_business_of_the_called_number_greets_with_its_own_words() -> None
         update = await (await hands.api()).until("session.update")
 
     assert "שם העסק: מאפייה" in update["session"]["instructions"]
+
+
+async def test_greeting_that_is_a_recording_is_played_word_for_word(tmp_path: Path) -> None:
+    notice = bytes(range(256)) * 8
+    write_wav(tmp_path / "notice.wav", notice)
+    business = Business(enable_greeting=True, greeting="השיחה מוקלטת", greeting_clip=str(tmp_path / "notice.wav"))
+    async with by_hand(Config(business=(business,))) as hands:
+        twilio = await hands.call()
+        api = await hands.api()
+        await api.until("session.update")
+        await api.ready()
+        await twilio.hears(*[QUIET] * 75)
+        messages = await twilio.until("mark")
+        messages += await twilio.until("mark")
+        await twilio.echoes(messages[-1]["mark"]["name"])
+        told = await api.until("conversation.item.create")
+
+    heard = b"".join(base64.b64decode(m["media"]["payload"]) for m in messages if m["event"] == "media")
+    assert heard == notice.replace(b"\x7f", b"\xff")
+    assert told["item"]["content"] == [{"type": "output_text", "text": "השיחה מוקלטת"}]
+    assert "response.create" not in api.types()

@@ -48,7 +48,7 @@ LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
 Enter = Callable[[Story], Story]
 OWED = {"response.owed": Owed.REPLY}
 OVER = {"response.phase": ResponsePhase.NONE}
-LOST = {"is_ready": False, "is_reply_forgotten": True}
+LOST = {"is_ready": False, "is_reply_unknown": True}
 
 
 def delta(at: float, ms: int = 500, item: str = "a1", response: str = "r1") -> AudioDelta:

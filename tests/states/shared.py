@@ -24,6 +24,8 @@ from callfsm.effects import (
     Effect,
     EndCall,
     Log,
+    PlayAudio,
+    SendMark,
 )
 from callfsm.events import (
     AudioCommitted,
@@ -41,9 +43,10 @@ from callfsm.events import (
 )
 from callfsm.hearing.gate import HeardFrame
 from callfsm.hearing.turn import TurnPhase
+from callfsm.speaking.playback import Mark, PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
-from tests.calls import Story, audio, loud, louds, quiet, quiets
+from tests.calls import GREETING_BUSINESS, Story, audio, loud, louds, quiet, quiets
 from tests.table import added, appended, case, dropped, kept, more, said
 
 Fields = Mapping[str, object]
@@ -272,11 +275,42 @@ def requested(kind: Owed, at: float, *, turn: int, ids: int) -> Fields:
 
 
 def cancelled(at: float, *, ids: int, response_id: str | None) -> Fields:
-    """The response is cancelled: by its id where it is known, and 1.5 s for its end."""
-    asked = {"phase": ResponsePhase.CANCELLING, "cancel_event_id": f"cancel{ids}", "cancelled_at": at}
+    """The response is cancelled: by its id where it has begun, and 1.5 s for its end."""
+    phase = ResponsePhase.CANCELLING if response_id else ResponsePhase.OVERTAKEN
+    asked = {"phase": phase, "cancel_event_id": f"cancel{ids}", "cancelled_at": at}
     named = {f"response.{name}": now for name, now in asked.items()}
     gone = {"response.settled_ids": added(response_id)} if response_id else {}
     return {**named, **gone, "_event_ids": ids, "deadline": at + 1.5}
+
+
+CLIP_SENT: list[Effect] = [
+    PlayAudio(audio(200)),
+    SendMark("m1"),
+    PlayAudio(audio(200)),
+    SendMark("m2"),
+    PlayAudio(audio(100)),
+    SendMark("m3"),
+]
+
+
+def clip_played(at: float) -> Fields:
+    """A greeting of half a second is sent as the assistant's speech; no session knows it."""
+    return {
+        "response.owed": Owed.NOTHING,
+        "response.kind": Owed.GREETING,
+        "reply_transcript": GREETING_BUSINESS.greeting,
+        "is_reply_unknown": True,
+        "playback.phase": PlaybackPhase.PLAYING,
+        "playback.started_at": at,
+        "playback.ends_at": at + 0.5,
+        "playback.sent": 4000,
+        "playback.marks": [Mark(1, 1600), Mark(2, 3200), Mark(3, 4000)],
+        "playback.last_mark": 3,
+        "playback._marked": 4000,
+        "playback._anchor_at": at,
+        "playback._items": [("clip", 0, 4000)],
+        "deadline": at + 0.3,
+    }
 
 
 def without(fields: Fields, *names: str) -> Fields:

@@ -105,7 +105,7 @@ CASES = [
          [*barge_in(TruncateItem("a3", 200), ids=7, response_id="r3"), *appended(*quiets(4.625, 30, "h3")[25:], X)],
          {**cut(5.625, Heard("a3", 1600, 4000), ids=7, response_id="r3"), **opened(X, ahead=quiets(4.625, 30, "h3")[25:])}),
     case("barge-in without a session: the cut reply is owed already", HERE, OFFLINE, X, CANCELLING, barge_in(),
-         {**without(CUT, "cut"), "is_reply_forgotten": False}),
+         {**without(CUT, "cut"), "is_reply_unknown": False}),
     case("all heard, and generation stalls", HERE, ALL_MARKED, TimerFired(STALLED), CANCELLING,
          [ClearPlayback(), CancelResponse("cancel3", "r1")],
          {**UNMARKED, **ended("a1", 4000), **cancelled(STALLED, ids=3, response_id="r1")}),

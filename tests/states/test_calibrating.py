@@ -18,8 +18,17 @@ from callfsm.events import (
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
-from tests.calls import GREETED_WITH, GREETING_BUSINESS, Story, calibrating, greeting_business, loud, quiets
-from tests.states.shared import common_cases, unasked_cases
+from tests.calls import (
+    GREETED_WITH,
+    GREETING_BUSINESS,
+    Story,
+    calibrating,
+    clip_business,
+    greeting_business,
+    loud,
+    quiets,
+)
+from tests.states.shared import CLIP_SENT, clip_played, common_cases, unasked_cases
 from tests.table import Case, added, appended, case, check, dropped, kept, said
 
 HERE, WAITING, GREETING = State.CALIBRATING, State.WAITING_FOR_USER, State.GREETING
@@ -56,6 +65,8 @@ CASES = [
     case("a greeting is due", HERE, greeting_business().then(FRAMES[:74]), LAST, GREETING,
          [vad("90.0", "150.0"), CreateResponse("create1", 1, INSTRUCTIONS), *[dropped()] * 75],
          {**measured(90.0, 150.0), **KEPT, **REQUESTED}),
+    case("a greeting that is a recording is played", HERE, clip_business().then(FRAMES[:74]), LAST, State.AI_GRACE,
+         [vad("90.0", "150.0"), *CLIP_SENT, *[dropped()] * 75], {**measured(90.0, 150.0), **KEPT, "gate.held": kept(*FRAMES, most=30), **clip_played(1.0)}),
     case("a greeting without a session stays owed", HERE, Story(business=GREETING_BUSINESS).then(FRAMES[:74]), LAST, WAITING,
          [vad("90.0", "150.0"), *[dropped()] * 75], {**measured(90.0, 150.0), **KEPT}),
     case("the caller speaks first, the greeting stays owed", HERE, greeting_business().then(FRAMES[:74]), loud(1.0, "x"), WAITING,

@@ -21,6 +21,7 @@ from tests.calls import (
     GREETED_WITH,
     GREETING_BUSINESS,
     Story,
+    audio,
     greeting,
     greeting_business,
     loud,
@@ -32,10 +33,12 @@ from tests.calls import (
     waiting,
 )
 from tests.states.shared import (
+    CLIP_SENT,
     FIRST,
     INF,
     SKIPPED,
     caller_cases,
+    clip_played,
     commit_cases,
     common_cases,
     filter_cases,
@@ -63,6 +66,7 @@ ENDED_OFFLINE = SPOKE_OFFLINE.then(quiets(2.0, 30, "q"))
 
 NO_SESSION = Story(business=GREETING_BUSINESS).then(quiets(1.0, 75, "c"))
 BLOCKED = greeting().then(RealtimeError(2.0, "conversation_already_has_active_response", "create1"))
+CLIP_OFFLINE = Story(business=GREETING_BUSINESS, clip=audio(500)).then(quiets(1.0, 75, "c"))
 CLICKED = greeting_business().then(quiets(1.0, 70, "c"), louds(1.0, 4, "k"), quiets(1.0, 29, "q"))
 
 
@@ -92,6 +96,8 @@ CASES = [
     refused_commit_case(HERE, UNNAMED, 2.5, "commit1", {"deadline": INF}),
     case("the owed greeting is requested when the session is ready", HERE, NO_SESSION, RealtimeReady(2.0), GREETING,
          [CreateResponse("create1", 1, GREET)], {**PAID, "is_ready": True}),
+    case("the owed recording is played when the session is ready", HERE, CLIP_OFFLINE, RealtimeReady(2.0), State.AI_GRACE,
+         [*CLIP_SENT], {**clip_played(2.0), "is_ready": True}),
     case("the owed greeting is requested after a blip", HERE, CLICKED, quiet(2.0, "x"), GREETING,
          [dropped(), ClearAudio(), CreateResponse("create1", 1, GREET)],
          {**PAID, "gate.held": kept(quiet(2.0, "x")), "turn.phase": TurnPhase.SILENT, "turn.open": None}),
