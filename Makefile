@@ -7,7 +7,7 @@ PY := .venv/bin/python
 help:
 	@echo "make demo      eight simulated calls with recorded speech, and what happened in each"
 	@echo "make test      every check and every test"
-	@echo "make diagrams  draw the machine anew (needs graphviz)"
+	@echo "make diagrams  draw the machine anew (needs graphviz) and write docs/configuration.md"
 	@echo "make bench     what a frame costs"
 	@echo "make lock      resolve the locked dependencies anew"
 
@@ -25,12 +25,14 @@ check: .venv/test
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m callfsm.cli diagram --check
+	$(PY) -m callfsm.audit.reference --check
 
 test: check
 	$(PY) -m pytest --cov
 
 diagrams: .venv/test
 	$(PY) -m callfsm.cli diagram
+	$(PY) -m callfsm.audit.reference
 
 bench: .venv/test
 	$(PY) bench/frame.py

@@ -1,5 +1,6 @@
-"""The configuration reference: fresh in the checkout, complete, and robust to what keys may hold."""
+"""The configuration reference: fresh, complete, and robust to what keys may hold; and what operators look up."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,21 @@ from attrs import field, frozen
 
 from callfsm.audit import reference
 from callfsm.audit.reference import default_of, main, render, sections
-from callfsm.config import Config
+from callfsm.config import Config, ConfigError
 from callfsm.config_file import config_values
+from callfsm.server.metrics import Metrics
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "configuration.md"
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "docs" / "configuration.md"
+REASON = re.compile(
+    r"""(?:\.labels\(|\bCount\(|_refuse\(request, |\.end\(|CallEnded\([^"]*?, |end_reason = |(?:Refused|_Unavailable)Error\(f?)"(\w+)"""
+)
+"""Where the code names a reason: of a refusal, of a count, of a call's end."""
+
+
+def not_blank(_tool: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if not value:
+        raise ConfigError(attribute.name, "must not be empty")
 
 
 @frozen
@@ -21,6 +33,7 @@ class Tool:
     """A tool."""
 
     name: str = field(metadata={"says": "what it is called"})
+    url: str = field(default="", validator=not_blank)
     schema: Mapping[str, Any] = field(factory=dict, metadata={"says": "a | b"})
 
 
@@ -53,16 +66,14 @@ def test_the_committed_page_is_the_configuration_of_the_code() -> None:
 
 
 def test_every_key_is_told_in_its_table() -> None:
-    told = {"Top level"}
-    page = render()
-    for section in sections():
+    told: set[str] = set()
+    for section, rows in zip(sections(), render().split("\n## ")[1:], strict=True):
         table = section.heading.strip("[]")
         told |= {table, *(f"{table}.{key.alias}".removeprefix("Top level.") for key in section.keys)}
+        assert section.heading in rows.splitlines()[0]
+        assert [key.name for key in section.keys if f"| `{key.alias}` |" not in rows] == []
 
     assert names_of(config_values(Config())) - told == set()
-    assert [
-        name for name in told if f"`{name.rpartition('.')[2]}`" not in page.replace("[", "").replace("]", "")
-    ] == ["Top level"]
 
 
 def test_every_key_and_every_table_says_something() -> None:
@@ -75,8 +86,8 @@ def test_tables_within_tables_have_sections_of_their_own() -> None:
 
     assert found == [
         ("Top level", "A shop.", ["days", "is_open"]),
-        ("[[tools]]", "A tool. What it offers.", ["name", "schema"]),
-        ("[till]", "A tool.", ["name", "schema"]),
+        ("[[tools]]", "A tool. What it offers.", ["name", "url", "schema"]),
+        ("[till]", "A tool.", ["name", "url", "schema"]),
     ]
 
 
@@ -86,6 +97,7 @@ def test_tables_within_tables_have_sections_of_their_own() -> None:
         (Shop, "days", r'`["א", "ב\|ג"]`'),
         (Shop, "is_open", "`false`"),
         (Tool, "name", "*required*"),
+        (Tool, "url", "*required*"),
         (Tool, "schema", "`{}`"),
     ],
 )
@@ -100,7 +112,7 @@ def test_a_default_is_written_as_in_the_file(kind: type, key: str, expected: str
         (1.5, "`1.5`"),
         ("a\nb", r'`"a\nb"`'),
         ("a`b", '``"a`b"``'),
-        ({"שם": [1, "x"]}, '`{"שם" = [1, "x"]}`'),
+        ({"type": "x", "שם": [1, "x"]}, '`{type = "x", "שם" = [1, "x"]}`'),
     ],
 )
 def test_any_value_can_be_a_default(value: object, expected: str) -> None:
@@ -125,3 +137,23 @@ def test_a_changed_or_missing_page_is_stale(tmp_path: Path, capsys: pytest.Captu
 
     assert codes == [1, 0, 0, 1]
     assert capsys.readouterr().out == 2 * f"stale: {page} (run {reference.COMMAND})\n"
+
+
+def test_operators_find_every_metric() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = [
+        family.name + "_total" * (family.type == "counter")
+        for family in Metrics().registry.collect()
+        if not family.name.endswith("_created")
+    ]
+
+    assert [name for name in names if f"| `{name}` |" not in page] == []
+
+
+def test_operators_find_every_reason_that_the_code_names() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    files = [*(ROOT / "callfsm/server").glob("*.py"), *(ROOT / "callfsm/states").glob("*.py")]
+    reasons = {reason for file in files for reason in REASON.findall(file.read_text(encoding="utf-8"))}
+
+    assert {"unsigned", "no_media", "reply_failed", "stray_mark", "realtime_never_ready"} <= reasons
+    assert sorted(reason for reason in reasons if f"`{reason}" not in page and not reason.endswith("_")) == []
