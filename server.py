@@ -127,7 +127,7 @@ async def serve(options: argparse.Namespace, server: Server) -> None:
 async def drain(server: Server, signals: asyncio.Queue[int]) -> None:
     """Take no new calls; return when the last one has ended, at the time limit, or at another signal."""
     server.is_draining = True
-    waiting = [asyncio.ensure_future(work) for work in (server.wait_for_the_last_call(), signals.get())]
+    waiting = [asyncio.ensure_future(work) for work in (server.wait_until_idle(), signals.get())]
     await asyncio.wait(waiting, timeout=server.config.drain_s, return_when=asyncio.FIRST_COMPLETED)
     for work in waiting:
         work.cancel()

@@ -48,6 +48,14 @@ class Call:
     """What was heard of each item of the newest reply, once its playback has ended."""
     is_reply_unknown: bool = False
     """The Realtime session does not know what the caller hears: a clip, or the words of a session that was lost."""
+    digits: str = ""
+    """Keys that were pressed and not told to the model yet."""
+    digits_deadline: float = math.inf
+    tools: dict[str, float] = field(factory=dict)
+    """The functions that have been called and have not answered, by call id: when each is given up."""
+    farewell: str = ""
+    """Why the call ends once the caller has heard the goodbye; empty where it goes on."""
+    farewell_call_id: str = ""
     history: deque[tuple[str, str]] = field(factory=lambda: deque(maxlen=HISTORY_TURNS))
     """The turns so far: role and text."""
     end_reason: str = ""

@@ -4,6 +4,7 @@ The defaults are the product's numbers. Units stand in the names: `_ms`, `_s`, `
 thresholds) on the 16-bit linear scale.
 """
 
+import re
 import string
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +19,11 @@ API_MINIMUM_MS: Final = 100
 """The Realtime API refuses to commit less audio than this."""
 PROMPT_FIELDS: Final = ("business", "date", "time", "weekday", "opening_hours", "caller")
 """What a prompt may name in braces."""
+HANG_UP: Final = "hang_up"
+TRANSFER: Final = "transfer_call"
+BUILT_IN_TOOLS: Final = (HANG_UP, TRANSFER)
+_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PHONE_NUMBER: Final = re.compile(r"\+[1-9]\d{5,14}")
 
 
 class ConfigError(ValueError):
@@ -74,7 +80,7 @@ def _is_public_url(_instance: object, attribute: "Attribute[Any]", value: str) -
 def _is_time_zone(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
     try:
         ZoneInfo(value)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         raise ConfigError(attribute.name, "must be a time zone of the IANA database, as Asia/Jerusalem") from None
 
 
@@ -87,6 +93,21 @@ def _is_prompt(_instance: object, attribute: "Attribute[Any]", value: str) -> No
     if not set(fields) <= set(PROMPT_FIELDS):
         known = ", ".join(f"{{{name}}}" for name in PROMPT_FIELDS)
         raise ConfigError(attribute.name, f"may name {known} in braces, and a brace itself is doubled")
+
+
+def _is_tool_name(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
+    if not _TOOL_NAME.fullmatch(value):
+        raise ConfigError(attribute.name, "must be 1 to 64 letters, digits, _ or -")
+
+
+def _is_webhook(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
+    if not is_url(value, ("https", "http")):
+        raise ConfigError(attribute.name, "must be an https:// or http:// address")
+
+
+def _is_number_or_empty(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
+    if value and not _PHONE_NUMBER.fullmatch(value):
+        raise ConfigError(attribute.name, "must be a phone number in E.164, as +97231234567")
 
 
 _MS = _between(0, 600_000)
@@ -145,6 +166,7 @@ class LimitsConfig:
     realtime_ready_s: float = _option(5.0, "from there to session.updated", _WAIT_S)
     realtime_tries: int = _option(3, "tries to get a session, a 401 is not tried again", _between(1, 20))
     realtime_tries_s: float = _option(10.0, "in which the tries must lie", _WAIT_S)
+    digits_pause_s: float = _option(2.0, "after the last key pressed the digits are told to the assistant", _WAIT_S)
     realtime_ping_s: float = _option(20.0, "between two pings to OpenAI", _WAIT_S)
 
 
@@ -154,6 +176,17 @@ class ClipsConfig:
 
     apology: str = _option("", "spoken after a call that failed")
     busy: str = _option("", "spoken to a caller whom no place is free for")
+
+
+@frozen
+class Tool:
+    """A function that the assistant may call: a webhook of the operator's that takes and gives JSON."""
+
+    name: str = _option("", "what the model calls it: letters, digits, _ and -", _is_tool_name)
+    description: str = _option("", "what it does and when to call it, told to the model", _not_blank)
+    url: str = _option("", "the arguments are posted to this address as JSON", _is_webhook)
+    parameters: dict[str, Any] = field(factory=lambda: {"type": "object"}, metadata={"says": "their JSON schema"})
+    timeout_s: float = _option(5.0, "for the answer; after it the model is told that it failed", _WAIT_S)
 
 
 @frozen
@@ -172,6 +205,13 @@ class Business:
     )
     time_zone: str = _option("Asia/Jerusalem", "where the business's clock stands", _is_time_zone)
     opening_hours: str = _option("", "told to the assistant, where there are any")
+    transfer_number: str = _option("", "where the assistant may transfer a caller to", _is_number_or_empty)
+    tool: tuple[Tool, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        names = [*BUILT_IN_TOOLS, *(tool.name for tool in self.tool)]
+        if len(set(names)) != len(names):
+            raise ConfigError("tool.name", f"must differ from the others, and from {', '.join(BUILT_IN_TOOLS)}")
 
 
 @frozen

@@ -1,6 +1,6 @@
 """What the machine wants done: its outputs. The shell carries them out in the order given.
 
-Each but the last three is one message on one of the two sockets.
+Each but the last four is one message on one of the two sockets.
 """
 
 from typing import Final
@@ -91,6 +91,23 @@ class CreateItem:
 
 
 @frozen
+class AnswerTool:
+    """`conversation.item.create`: what a function gave back, as JSON text."""
+
+    call_id: str
+    output: str = field(repr=False)
+
+
+@frozen
+class CallTool:
+    """Ask a function of the operator's, and feed `ToolAnswered` when it has answered or failed."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@frozen
 class Log:
     """A line of the call's log, byte for byte."""
 
@@ -124,6 +141,8 @@ Effect = (
     | TruncateItem
     | DeleteItem
     | CreateItem
+    | AnswerTool
+    | CallTool
     | Log
     | Count
     | EndCall

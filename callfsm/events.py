@@ -134,6 +134,26 @@ class RealtimeError:
 
 
 @frozen
+class ToolCalled:
+    """The model calls a function; `arguments` is its JSON text."""
+
+    at: float
+    response_id: str
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@frozen
+class ToolAnswered:
+    """What a function of the operator's gave back, as JSON text; a failure is an answer, too."""
+
+    at: float
+    call_id: str
+    output: str = field(repr=False)
+
+
+@frozen
 class TimerFired:
     """The call's one deadline passed."""
 
@@ -161,6 +181,8 @@ Event = (
     | AudioDelta
     | ReplyTranscript
     | ResponseDone
+    | ToolCalled
+    | ToolAnswered
     | RealtimeError
     | TimerFired
     | ReplyDue
@@ -176,6 +198,8 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     AudioDelta,
     ReplyTranscript,
     ResponseDone,
+    ToolCalled,
+    ToolAnswered,
     PlaybackMarked,
     TimerFired,
     RealtimeReady,

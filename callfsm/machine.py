@@ -96,12 +96,13 @@ def is_reply_due(call: Call) -> bool:
         and call.turn.phase is TurnPhase.SILENT
         and response.phase is ResponsePhase.NONE
         and call.is_ready
+        and not call.tools
         and call.state in _PAYS
     )
 
 
 def next_deadline(call: Call) -> float:
-    """Return when the call next wants `TimerFired`: its state's deadline or that of an awaited transcript."""
+    """Return when the call next wants `TimerFired`: for its state, a transcript, digits, or a function's answer."""
     if call.state is State.ENDED:
         return math.inf
-    return min(_DEADLINE[call.state](call), call.turn.deadline)
+    return min(_DEADLINE[call.state](call), call.turn.deadline, call.digits_deadline, *call.tools.values())

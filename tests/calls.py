@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen
 
 from callfsm.call import Call
-from callfsm.config import Business, Config, TurnConfig
+from callfsm.config import Business, Config, Tool, TurnConfig
 from callfsm.events import (
     AudioCommitted,
     AudioDelta,
@@ -31,6 +31,9 @@ THRESHOLD = 150.0
 
 SILENT_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.")
 GREETING_BUSINESS = Business(name="מאפייה", prompt="ענה בקצרה.", enable_greeting=True, greeting="שלום, מאפייה.")
+
+LOOKUP = Tool(name="lookup", description="מחפש הזמנה", url="https://shop.example.org/lookup", timeout_s=5.0)
+TOOL_BUSINESS = evolve(SILENT_BUSINESS, transfer_number="+97239999999", tool=(LOOKUP,))
 
 GREETED_WITH = greeting_instructions(briefing(GREETING_BUSINESS, Facts()), GREETING_BUSINESS.greeting)
 REMINDED_WITH = reminder_instructions(briefing(SILENT_BUSINESS, Facts()))
@@ -78,6 +81,12 @@ class Story:
 
     def with_turn(self, turn: TurnConfig) -> "Story":
         return evolve(self, config=evolve(self.config, turn=turn))
+
+    def with_tools(self) -> "Story":
+        """The same of a business that has the function `lookup`, and a number to transfer callers to."""
+        return evolve(
+            self, business=evolve(self.business, transfer_number=TOOL_BUSINESS.transfer_number, tool=(LOOKUP,))
+        )
 
     def call(self) -> Call:
         call = Call.begin(self.config, self.business, greeting_clip=self.clip)

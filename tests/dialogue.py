@@ -19,6 +19,7 @@ from callfsm.effects import (
 from callfsm.events import (
     AudioCommitted,
     AudioDelta,
+    DtmfReceived,
     Event,
     PlaybackMarked,
     RealtimeError,
@@ -28,6 +29,8 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     RmsFrame,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -55,6 +58,10 @@ class Dialogue:
     @property
     def now(self) -> float:
         return self.frames * FRAME_S
+
+    def answers(self, call_id: str = "c1", output: str = '{"found":1}') -> list[Effect]:
+        """The business's function answers."""
+        return self.feed(ToolAnswered(self.now, call_id, output))
 
     def where(self) -> State:
         return self.call.state
@@ -103,6 +110,13 @@ class Caller:
     def says(self, ms: int) -> list[Effect]:
         """Speech, and the silence that ends the turn."""
         return self.speaks(ms) + self.silent(600)
+
+    def presses(self, digits: str, *, pause_ms: int = 500) -> list[Effect]:
+        """Press keys, and pause after each."""
+        effects: list[Effect] = []
+        for digit in digits:
+            effects += self._dialogue.feed(DtmfReceived(self._dialogue.now, digit)) + self.silent(pause_ms)
+        return effects
 
 
 class OpenAI:
@@ -168,6 +182,10 @@ class OpenAI:
         """Generate all of a reply at once, as it does."""
         return self.begins() + self.speaks(ms) + self.finishes()
 
+    def calls(self, name: str, call_id: str = "c1", turn: int | None = None) -> list[Effect]:
+        """Call a function in the reply."""
+        return self._dialogue.feed(ToolCalled(self._dialogue.now, f"r{turn or self._turn}", call_id, name, "{}"))
+
     def begins_unasked(self, response_id: str = "x1") -> list[Effect]:
         return self._dialogue.feed(ResponseCreated(self._dialogue.now, response_id, None))
 
@@ -227,9 +245,9 @@ def calibrated(business: Business = SILENT_BUSINESS, config: Config | None = Non
     return dialogue
 
 
-def greeted_by_the_caller(config: Config | None = None) -> Dialogue:
+def greeted_by_the_caller(config: Config | None = None, business: Business = SILENT_BUSINESS) -> Dialogue:
     """A call whose caller has said something real; the reply was requested."""
-    dialogue = calibrated(config=config)
+    dialogue = calibrated(business, config)
     dialogue.caller.says(500)
     dialogue.openai.transcribes("שלום, מתי אתם פתוחים?")
     return dialogue

@@ -66,7 +66,7 @@ def _plain(found: object) -> object:
         return (found.item_id, found.start, found.end)
     if isinstance(found, list | deque):
         return [_plain(item) for item in found]
-    return found
+    return dict(found) if isinstance(found, dict) else found
 
 
 def _names(found: Any) -> list[str]:

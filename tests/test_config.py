@@ -48,6 +48,14 @@ greeting = "שלום, איך אפשר לעזור?"
 """
 SECRET = "sk-very-secret"
 
+
+def tool(changed: str = "") -> str:
+    """A business with one function, one of whose lines is this."""
+    lines = {"name": '"lookup"', "description": '"finds"', "url": '"https://shop.example.org/lookup"'}
+    lines |= dict([changed.split(" = ", 1)] if changed else [])
+    return "\n".join(["[[business]]", "[[business.tool]]", *(f"{key} = {told}" for key, told in lines.items()), ""])
+
+
 BAD = [
     # document                                          key
     ("foo = 1",                                         "foo"),
@@ -116,6 +124,24 @@ BAD = [
     ('[[business]]\ngreeting = " "',                    "business[0].greeting"),
     ("[[business]]\nname = 7",                          "business[0].name"),
     ("[[business]]\n[[business]]",                      "business.number"),
+    ('[[business]]\ntime_zone = "Mars/Olympus"',        "business[0].time_zone"),
+    ('[[business]]\ntime_zone = "../passwd"',           "business[0].time_zone"),
+    ('[[business]]\nprompt = "{secret}"',               "business[0].prompt"),
+    ('[[business]]\nprompt = "{"',                      "business[0].prompt"),
+    ('[[business]]\ntransfer_number = "03-1234567"',    "business[0].transfer_number"),
+    ('[[business]]\ntransfer_number = "+0123456789"',   "business[0].transfer_number"),
+    (tool('name = "look up"'),                          "business[0].tool[0].name"),
+    (tool('name = ""'),                                 "business[0].tool[0].name"),
+    (tool(f'name = "{"x" * 65}"'),                      "business[0].tool[0].name"),
+    (tool('name = "hang_up"'),                          "business[0].tool.name"),
+    (tool('name = "transfer_call"'),                    "business[0].tool.name"),
+    (tool() + tool().removeprefix("[[business]]"),      "business[0].tool.name"),
+    (tool('description = " "'),                         "business[0].tool[0].description"),
+    (tool('url = ""'),                                  "business[0].tool[0].url"),
+    (tool('url = "wss://sk-very-secret.example.org"'),  "business[0].tool[0].url"),
+    (tool("timeout_s = 0"),                             "business[0].tool[0].timeout_s"),
+    (tool("parameters = 5"),                            "business[0].tool[0].parameters"),
+    ("limits.digits_pause_s = 0",                       "limits.digits_pause_s"),
 ]  # fmt: skip
 
 GOOD = [
@@ -132,6 +158,10 @@ GOOD = [
     "public_url = 'https://calls.example.org'",
     "public_url = 'https://calls.example.org:8443/voice'",
     "business = []",
+    tool(),
+    tool('url = "http://127.0.0.1:9000/lookup"'),
+    tool('parameters = { type = "object", properties = { order = { type = "string" } } }'),
+    "[[business]]\ntransfer_number = '+97239999999'",
     "max_call_s = 86400\ndrain_s = 0",
 ]
 
@@ -158,6 +188,8 @@ def test_the_design_names_every_key() -> None:
         "greeting_clip",
         "time_zone",
         "opening_hours",
+        "transfer_number",
+        "tool",
     }
 
 

@@ -21,9 +21,11 @@ from callfsm.events import (
     ResponseDone,
     RmsFrame,
     TimerFired,
+    ToolCalled,
     TranscriptCompleted,
 )
 from callfsm.machine import MACHINE, NoTransitionError, build, dispatch, is_reply_due, next_deadline
+from callfsm.speaking.response import Owed
 from callfsm.states.base import State
 from tests.calls import (
     Story,
@@ -34,6 +36,7 @@ from tests.calls import (
     listening,
     loud,
     quiet,
+    quiets,
     reply_begun,
     reply_requested,
     said_hello,
@@ -43,6 +46,8 @@ from tests.calls import (
     waiting,
 )
 from tests.table import snapshot
+
+LOOKED_UP = ToolCalled(3.0, "r1", "c1", "lookup", "{}")
 
 OWED_LATER = reply_begun().then(utterance(4.0, "v"))
 
@@ -86,7 +91,15 @@ def test_actions_come_before_the_change_of_state(monkeypatch: pytest.MonkeyPatch
     patched(monkeypatch, recorded(seen))
     dispatch(call, loud(3.75))
 
-    actions = ["log_barge_in", "stop_playback", "cancel_response", "truncate_heard", "pass_speech", "owe_if_nobody"]
+    actions = [
+        "log_barge_in",
+        "stop_playback",
+        "cancel_response",
+        "truncate_heard",
+        "stay",
+        "pass_speech",
+        "owe_if_nobody",
+    ]
     assert [*actions, "exit AI_SPEAKING", "enter CANCELLING"] == seen
 
 
@@ -115,7 +128,7 @@ def test_an_owed_reply_is_requested_after_the_event_that_allows_it(monkeypatch: 
     effects = dispatch(call, TranscriptCompleted(2.5, "u1", "שלום"))
 
     moved = ["exit WAITING_FOR_USER", "enter LISTENING"]
-    assert ["note_first_real_utterance", "accept", *moved, "request_reply"] == seen
+    assert ["note_first_real_utterance", "accept", *moved, "stay", "request_reply"] == seen
     assert [Log, Log, CreateResponse] == [type(effect) for effect in effects]
 
 
@@ -344,3 +357,38 @@ def test_calls_are_told_apart_though_they_are_alike() -> None:
 
     assert one != other
     assert [] == MACHINE.models
+
+
+@pytest.mark.parametrize(
+    ("story", "is_open"),
+    [
+        pytest.param(waiting(), False, id="nobody speaks"),
+        pytest.param(waiting().then(loud(2.0)), True, id="speech"),
+        pytest.param(waiting().then(loud(2.0), quiets(2.0, 25)), True, id="in the hangover"),
+        pytest.param(waiting().then(loud(2.0), quiets(2.0, 26)), False, id="past the hangover"),
+    ],
+)
+def test_the_gate_is_open_where_the_newest_frame_passed(story: Story, is_open: bool) -> None:
+    assert is_open is story.call().is_gate_open
+
+
+@pytest.mark.parametrize(
+    ("story", "deadline"),
+    [
+        pytest.param(listening(), math.inf, id="nothing"),
+        pytest.param(listening().then(DtmfReceived(4.0, "1"), DtmfReceived(5.0, "2")), 7.0, id="keys"),
+        pytest.param(reply_begun().with_tools().then(LOOKED_UP), 8.0, id="a function"),
+        pytest.param(reply_begun().with_tools().then(LOOKED_UP, DtmfReceived(3.5, "1")), 5.5, id="both"),
+    ],
+)
+def test_keys_and_functions_have_deadlines_of_their_own(story: Story, deadline: float) -> None:
+    assert deadline == next_deadline(story.call())
+
+
+def test_no_reply_is_due_while_a_function_is_awaited() -> None:
+    call = reply_begun().with_tools().then(LOOKED_UP, ResponseDone(3.5, "r1", 1, "completed")).call()
+    call.response.owed = Owed.REPLY
+    assert not is_reply_due(call)
+
+    call.tools.clear()
+    assert is_reply_due(call)

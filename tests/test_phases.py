@@ -52,6 +52,7 @@ LEGAL = {
         REPLY            INTERRUPTED       REPLY
         REPLY            NOBODY            REPLY
         REPLY_IF_NOBODY  ACCEPTED          REPLY
+        REPLY_IF_NOBODY  REPLY_UNHEARD     REPLY
         REPLY_IF_NOBODY  NOBODY            REPLY
     """,
     "playback": """

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callfsm.call import Call
-from callfsm.config import Config, GateConfig
+from callfsm.config import Business, Config, GateConfig
 from callfsm.effects import (
+    AnswerTool,
     AppendAudio,
     CancelResponse,
     ClearAudio,
@@ -36,15 +37,18 @@ from callfsm.events import (
     ResponseDone,
     RmsFrame,
     TimerFired,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
+from callfsm.hearing.turn import TurnPhase
 from callfsm.machine import dispatch
 from callfsm.speaking.response import ResponsePhase
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, LOUD, QUIET, SILENT_BUSINESS, audio
+from tests.calls import GREETING_BUSINESS, LOUD, QUIET, SILENT_BUSINESS, TOOL_BUSINESS, audio
 
-TO_REALTIME = (AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem)
+TO_REALTIME = (AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool)
 AUDIBLE = (State.AI_GRACE, State.AI_SPEAKING)
 ENDS_RESPONSE = (ResponseDone, RealtimeError)
 IN_FLIGHT = (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE, ResponsePhase.OVERTAKEN, ResponsePhase.CANCELLING)
@@ -81,6 +85,10 @@ NAMED = of(lambda at, call: AudioCommitted(at, f"i{call._event_ids}"))
 ACCEPTED = of(lambda at, call: TranscriptCompleted(at, named(call), "שלום לך"))
 BEGUN = of(lambda at, call: ResponseCreated(at, f"r{call.response.turn}", call.response.turn))
 HEARD = of(lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(900)))
+LOOKED_UP = of(lambda at, call: ToolCalled(at, response(call), f"c{call.response.turn}", "lookup", "{}"))
+ANSWERED = of(lambda at, call: ToolAnswered(at, next(iter(call.tools), "c0"), "{}"))
+GOODBYE = of(lambda at, call: ToolCalled(at, response(call), "c3", "hang_up", "{}"))
+KEY = of(lambda at, _call: DtmfReceived(at, "#"))
 READY = of(lambda at, _call: RealtimeReady(at))
 
 LIKELY: list[Step] = [
@@ -104,6 +112,13 @@ LIKELY: list[Step] = [
             at, response(call), call.response.turn, "completed", (f"a{call.response.turn}",)
         )
     ),
+    LOOKED_UP,
+    ANSWERED,
+    of(lambda at, call: ToolCalled(at, response(call), "c2", "lookup", "{}")),
+    GOODBYE,
+    of(lambda at, call: ToolCalled(at, response(call), "c4", "transfer_call", "{}")),
+    of(lambda at, call: ToolCalled(at, response(call), "c5", "order", "{}")),
+    KEY,
     of(lambda at, call: PlaybackMarked(at, mark(call))),
     of(lambda at, call: PlaybackMarked(at, call.playback.marks[-1].name if call.playback.marks else "m0")),
 ]
@@ -132,7 +147,9 @@ ABSURD: list[Step] = [
     of(lambda at, _call: ResponseDone(at, "x1", None, "cancelled", ("xa",))),
     of(lambda at, _call: ResponseDone(at, None, None, "cancelled")),
     of(lambda at, _call: PlaybackMarked(at, "m1")),
-    of(lambda at, _call: DtmfReceived(at, "#")),
+    of(lambda at, _call: ToolCalled(at, "x1", "c9", "hang_up", "{}")),
+    of(lambda at, _call: ToolCalled(at, "x1", "c9", "lookup", "{}")),
+    of(lambda at, _call: ToolAnswered(at, "c9", "{}")),
     of(lambda at, call: TimerFired(call.deadline if call.deadline < math.inf else at)),
     of(lambda at, _call: TimerFired(at)),
 ]
@@ -148,20 +165,23 @@ SEQUENCES: list[tuple[Step, ...]] = [
     (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD),
     (BEGUN, CLICK, HEARD),
     (BEGUN, HEARD, LOUD_FRAME),
+    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, LOOKED_UP),
+    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD, GOODBYE),
+    (BEGUN, HEARD, LOOKED_UP, LOUD_FRAME),
 ]
 SINGLE = [(step,) for step in LIKELY], [(step,) for step in ABSURD]
 MOVES = st.one_of(*(st.sampled_from(moves) for moves in (*SINGLE, SEQUENCES)))
 SCRIPTS = st.lists(st.tuples(PAUSES, MOVES), max_size=30)
 Script = list[tuple[float, tuple[Step, ...]]]
 BEGINNING: Script = [(0.0, (READY, *[WEAK_FRAME] * 5))]
-BUSINESSES = st.sampled_from([SILENT_BUSINESS, GREETING_BUSINESS])
+BUSINESSES = st.sampled_from([SILENT_BUSINESS, GREETING_BUSINESS, TOOL_BUSINESS])
 
 
 class Watched:
     """A call under watch: every law is checked at every step."""
 
-    def __init__(self, business: object) -> None:
-        self.call = Call.begin(CONFIG, GREETING_BUSINESS if business is GREETING_BUSINESS else SILENT_BUSINESS)
+    def __init__(self, business: Business) -> None:
+        self.call = Call.begin(CONFIG, business)
         self.now = 0.0
         self.cancelled: set[str] = set()
         self.effects: list[list[Effect]] = []
@@ -196,10 +216,14 @@ class Watched:
             assert len(created) == 1
             assert phase not in IN_FLIGHT or isinstance(event, ENDS_RESPONSE)
             assert call.state in (State.GREETING, State.LISTENING)
+            assert not call.tools
             assert call.response.phase is ResponsePhase.REQUESTED
         if was_loud_speaking:
             assert call.state is State.CANCELLING
             assert {ClearPlayback, CancelResponse} <= {type(effect) for effect in effects}
+        if call.end_reason in ("hang_up", "transfer_call"):
+            assert call.has_real_user_utterance
+            assert call.turn.phase is TurnPhase.SILENT
         if not (was_ready or call.is_ready):
             assert [] == [effect for effect in effects if isinstance(effect, TO_REALTIME)]
 
@@ -224,7 +248,7 @@ class Watched:
 
 @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(business=BUSINESSES, script=SCRIPTS)
-def test_the_laws_hold_of_every_call(business: object, script: Script) -> None:
+def test_the_laws_hold_of_every_call(business: Business, script: Script) -> None:
     watched = Watched(business)
     watched.run([*BEGINNING, *script])
 
@@ -233,7 +257,7 @@ def test_the_laws_hold_of_every_call(business: object, script: Script) -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(business=BUSINESSES, script=SCRIPTS)
-def test_the_same_events_have_the_same_effects(business: object, script: Script) -> None:
+def test_the_same_events_have_the_same_effects(business: Business, script: Script) -> None:
     first, second = Watched(business), Watched(business)
     first.run([*BEGINNING, *script])
     second.run([*BEGINNING, *script])
@@ -244,7 +268,7 @@ def test_the_same_events_have_the_same_effects(business: object, script: Script)
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(business=BUSINESSES, script=SCRIPTS)
-def test_every_call_can_be_ended(business: object, script: Script) -> None:
+def test_every_call_can_be_ended(business: Business, script: Script) -> None:
     watched = Watched(business)
     watched.run([*script, (0.0, (HANG_UP,))])
     effects = watched.effects[:]

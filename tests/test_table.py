@@ -21,6 +21,7 @@ from tests.states import (
     test_greeting,
     test_listening,
     test_listening_replies,
+    test_tools,
     test_waiting_for_user,
 )
 from tests.table import Case, value
@@ -34,6 +35,7 @@ TABLES = (
     test_ai_grace,
     test_ai_speaking,
     test_cancelling,
+    test_tools,
     test_ended,
 )
 CASES = [value(param) for table in TABLES for param in table.CASES]
@@ -50,8 +52,8 @@ MAIN_MOVES = {
 }
 """The changes of state that the design draws, and no others."""
 
-NEVER_FED = [("CALIBRATING", "TimerFired", 0), ("ENDED", "TimerFired", 0)]
-"""No deadline is armed in these two, and dispatch feeds no timer that was not wanted."""
+NEVER_FED = [("ENDED", "TimerFired", 0)]
+"""No deadline is armed here, and dispatch feeds no timer that was not wanted."""
 
 Row = tuple[str, str, int]
 Seen = tuple[Row, str, bool]

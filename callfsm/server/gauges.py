@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from callfsm.call import Call
-from callfsm.events import Event
+from callfsm.events import Event, RealtimeError
 from callfsm.server.metrics import KNOWN_CODES, Metrics
 from callfsm.states.base import State
 from callfsm.wire.malformed import MalformedError
@@ -43,10 +43,13 @@ class CallGauges:
         else:
             self._gate_closed.inc()
 
-    def moved(self, moves: Iterable[tuple[State, type[Event], State]]) -> None:
-        """Count changes of state."""
-        for source, event, dest in moves:
-            self._metrics.transitions.labels(source.name, event.__name__, dest.name).inc()
+    def dispatched(self, event: Event, moves: Iterable[tuple[State, type[Event], State]]) -> None:
+        """Count what one event was and did: an error of the API, changes of state."""
+        for source, kind, dest in moves:
+            self._metrics.transitions.labels(source.name, kind.__name__, dest.name).inc()
+        if type(event) is RealtimeError:
+            code = event.code or "none"
+            self._metrics.realtime_errors.labels(code if code in KNOWN_CODES else "other").inc()
 
     def clear_written(self) -> Callable[[], None] | None:
         """Return what measures the clear that the frame in hand led to; None where no frame did."""
@@ -72,17 +75,15 @@ class CallGauges:
         return lambda: self._metrics.reply_s.observe(time.perf_counter() - ended_at)
 
     def noted(self, what: str) -> None:
-        """Count what the machine noted of its peers."""
-        if what.startswith(_ERROR):
-            code = what.removeprefix(_ERROR)
-            self._metrics.realtime_errors.labels(code if code in KNOWN_CODES else "other").inc()
-        else:
+        """Count what the machine noted of its peers; errors are counted as they come."""
+        if not what.startswith(_ERROR):
             self._metrics.rejected.labels(what).inc()
 
     def logged(self, message: str) -> None:
         """Count a rejected utterance."""
         if message in _REJECTED:
             self._metrics.rejected.labels(_REJECTED[message]).inc()
+            self._turn_ended_at = None
 
     def malformed(self, error: MalformedError) -> None:
         """Count a message that could not be read."""

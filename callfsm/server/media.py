@@ -12,12 +12,14 @@ from aiohttp import web
 from callfsm import __version__
 from callfsm.audit.journal import Journal
 from callfsm.call import Call
+from callfsm.config import TRANSFER
 from callfsm.config_file import config_values
 from callfsm.server.facts import facts_of
 from callfsm.server.link import RealtimeAddress
 from callfsm.server.session import CallSession
 from callfsm.server.shared import SERVER, Server
 from callfsm.server.tokens import Ticket
+from callfsm.server.webhooks import MEDIA_PATH
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
 from callfsm.wire.realtime_out import session_update
@@ -29,7 +31,7 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     """Carry one call over its media socket."""
     server = request.app[SERVER]
     if server.doorkeeper and not server.doorkeeper.admits_socket(request.raw_path, request.headers):
-        server.metrics.rejected.labels("socket_signature").inc()
+        server.refused("socket_signature", request.path)
         raise web.HTTPForbidden
     limit = server.config.limits.twilio_message_bytes
     socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, max_msg_size=limit)
@@ -39,7 +41,7 @@ async def media(request: web.Request) -> web.WebSocketResponse:
         ticket = _ticket_of(server, start)
         refusal = _refusal(server, start, ticket)
         if ticket is None or refusal is not None:
-            server.metrics.rejected.labels(refusal or "token").inc()
+            server.refused(refusal or "token", request.path)
         else:
             await _carry(server, request, socket, start, ticket)
             return socket
@@ -56,7 +58,7 @@ async def _start_of(server: Server, socket: web.WebSocketResponse) -> twilio.Sta
                     return start
     except TimeoutError:
         pass
-    server.metrics.rejected.labels("no_start").inc()
+    server.refused("no_start", MEDIA_PATH)
     return None
 
 
@@ -74,7 +76,7 @@ def _ticket_of(server: Server, start: twilio.Start) -> Ticket | None:
     body = start.start
     ticket = server.tokens.redeem(body.custom_parameters.get("token", ""), body.call_sid, body.account_sid)
     if ticket is None and server.doorkeeper is None:
-        return Ticket(body.call_sid, body.account_sid, server.config.business_of("*"), "", 0.0)
+        return Ticket(body.call_sid, body.account_sid, server.config.business_of("*"), "", 0.0, 0.0)
     return ticket
 
 
@@ -105,7 +107,7 @@ async def _carry(
         url=server.environment.realtime_url,
         model=config.realtime.model,
         api_key=server.environment.openai_api_key,
-        session_update=session_update(config.realtime, call.briefing),
+        session_update=session_update(config.realtime, business, call.briefing),
     )
     session = CallSession(call, start, _journal(server, start, ticket, now), server.metrics)
     server.calls[call_sid] = session
@@ -116,6 +118,8 @@ async def _carry(
         if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
             # The other side does not answer: what it has not read would keep the connection.
             request.transport.abort()
+        if session.reason == TRANSFER:
+            server.owe_transfer(call_sid, business.transfer_number)
         await server.call_ended(call_sid, session.reason)
 
 

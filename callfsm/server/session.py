@@ -2,41 +2,33 @@
 
 import asyncio
 import math
-from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from callfsm.audit.journal import Journal
 from callfsm.call import Call
-from callfsm.effects import (
-    AppendAudio,
-    CancelResponse,
-    ClearAudio,
-    ClearPlayback,
-    CommitAudio,
-    Count,
-    CreateItem,
-    CreateResponse,
-    DeleteItem,
-    Effect,
-    EndCall,
-    Log,
-    PlayAudio,
-    SendMark,
-    TruncateItem,
+from callfsm.effects import CallTool
+from callfsm.events import (
+    CallEnded,
+    DtmfReceived,
+    Event,
+    PlaybackMarked,
+    RmsFrame,
+    TimerFired,
+    ToolAnswered,
 )
-from callfsm.events import CallEnded, DtmfReceived, Event, PlaybackMarked, RmsFrame, TimerFired
 from callfsm.machine import dispatch
 from callfsm.server.gauges import CallGauges
 from callfsm.server.link import RealtimeAddress, RealtimeLink
 from callfsm.server.logs import CallLog
 from callfsm.server.metrics import Metrics
 from callfsm.server.outbox import Outbox, OutboxOverflowError
+from callfsm.server.performer import Performer
+from callfsm.server.tools import ask
 from callfsm.states.base import State
-from callfsm.wire import realtime_out, twilio
+from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
 
 CLOSE_CODES: Final = {"shutdown": aiohttp.WSCloseCode.GOING_AWAY}
@@ -51,57 +43,33 @@ class CallSession:
     def __init__(self, call: Call, start: twilio.Start, journal: Journal | None, metrics: Metrics) -> None:
         self._loop = asyncio.get_running_loop()
         self._call = call
-        self._gauges = CallGauges(metrics)
-        self._encode = twilio.Encoder(start.stream_sid).encode
+        self._call_sid = start.start.call_sid
+        self._encoder = twilio.Encoder(start.stream_sid)
         self._framer = twilio.Framer()
         self._journal = journal
-        self._log = CallLog(start.start.call_sid)
+        self._log = CallLog(self._call_sid)
+        self._gauges = CallGauges(metrics)
         self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._media_at = self._loop.time()
         self._media_watch: asyncio.TimerHandle
         self._over: asyncio.Future[None] = self._loop.create_future()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._http: aiohttp.ClientSession
         self._link: RealtimeLink
-        self.counts: Counter[str] = Counter()
-        self._perform: Final[dict[type[Effect], Callable[[Any], None]]] = {
-            PlayAudio: self._send_media,
-            SendMark: self._send_media,
-            ClearPlayback: self._clear,
-            AppendAudio: lambda effect: self._link.send(realtime_out.encode(effect), audio=True),
-            CommitAudio: self._end_turn,
-            CreateResponse: self._request,
-            **dict.fromkeys(
-                (ClearAudio, CancelResponse, TruncateItem, DeleteItem, CreateItem),
-                lambda effect: self._link.send(realtime_out.encode(effect)),
-            ),
-            Log: self._write_log,
-            Count: self._note,
-            EndCall: lambda _: self._finish(),
-        }
+        self._performer: Performer
 
-    def _send_media(self, effect: PlayAudio | SendMark) -> None:
-        written = self._gauges.reply_written() if type(effect) is PlayAudio else None
-        self._to_twilio.put(self._encode(effect), audio=True, written=written)
+    def _ask_tool(self, effect: CallTool) -> None:
+        asking = asyncio.create_task(self._answer_tool(effect))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        asking.add_done_callback(self._task_done)
 
-    def _write_log(self, effect: Log) -> None:
-        self._log.log(effect.level, effect.message)
-        self._gauges.logged(effect.message)
-
-    def _clear(self, effect: ClearPlayback) -> None:
-        self._to_twilio.replace_audio(self._encode(effect), written=self._gauges.clear_written())
-
-    def _end_turn(self, effect: CommitAudio) -> None:
-        self._gauges.turn_ended()
-        self._link.send(realtime_out.encode(effect))
-
-    def _request(self, effect: CreateResponse) -> None:
-        self._gauges.requested()
-        self._link.send(realtime_out.encode(effect))
-
-    def _note(self, effect: Count) -> None:
-        self.counts[effect.what] += 1
-        self._gauges.noted(effect.what)
+    async def _answer_tool(self, effect: CallTool) -> None:
+        tool = next(tool for tool in self._call.business.tool if tool.name == effect.name)
+        output = await ask(self._http, tool, self._call_sid, effect.arguments)
+        self.feed(ToolAnswered(self._loop.time(), effect.call_id, output))
 
     def _finish(self, error: BaseException | None = None) -> None:
         if not self._over.done():
@@ -123,26 +91,32 @@ class CallSession:
         """Feed one event to the machine and carry out its effects; a bug of ours ends this call alone."""
         if self._over.done():
             return
-        call = self._call
-        source = call.state
         try:
-            try:
-                effects = dispatch(call, event)
-            finally:
-                # An event that meets a bug of ours is the one that the journal must not lack.
-                if self._journal is not None:
-                    self._journal.record(event, source, call.state)
-            if call.moves:
-                self._gauges.moved(call.moves)
-            for effect in effects:
-                self._perform[type(effect)](effect)
+            self._step(event)
         except Exception as error:  # noqa: BLE001 - the one place to which bugs of ours propagate; run() reports it
             self._finish(error)
-            return
-        if call.deadline != self._timer_at:
+        else:
             self._arm()
 
+    def _step(self, event: Event) -> None:
+        call, source = self._call, self._call.state
+        try:
+            effects = dispatch(call, event)
+        finally:
+            # An event that meets a bug of ours is the one that the journal must not lack.
+            if self._journal is not None:
+                self._journal.record(event, source, call.state)
+        self._gauges.dispatched(event, call.moves)
+        for effect in effects:
+            own = self._performer.perform(effect)
+            if isinstance(own, CallTool):
+                self._ask_tool(own)
+            elif own is not None:
+                self._finish()
+
     def _arm(self) -> None:
+        if self._call.deadline == self._timer_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = self._call.deadline
@@ -155,14 +129,16 @@ class CallSession:
 
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
-        self.counts[error.place] += 1
+        self._performer.counts[error.place] += 1
         self._gauges.malformed(error)
-        if self.counts[error.place] == 1:
+        if self._performer.counts[error.place] == 1:
             self._log.warning("[WIRE] %s", error.place)
 
     async def run(self, socket: web.WebSocketResponse, http: aiohttp.ClientSession, address: RealtimeAddress) -> None:
         """Carry the call from its start to its end; both legs are closed when this returns."""
+        self._http = http
         self._link = RealtimeLink(http, address, self._call.config.limits, self.feed, self.count)
+        self._performer = Performer(self._encoder, self._to_twilio, self._link, self._log, self._gauges)
         limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
         self._watch_media()
         tasks = [
@@ -190,7 +166,7 @@ class CallSession:
 
     async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
         *of_twilio, of_realtime = tasks
-        for task in tasks:
+        for task in [*tasks, *self._asking]:
             task.cancel()
         # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
         await asyncio.gather(*of_twilio, return_exceptions=True)
@@ -219,8 +195,8 @@ class CallSession:
         if self._journal is not None:
             state = self._call.state.name
             if self._link.dropped:
-                self.counts["frames dropped before the realtime socket"] = self._link.dropped
-            self._journal.end({"reason": self.reason, "state": state, "counts": dict(self.counts)})
+                self._performer.counts["frames dropped before the realtime socket"] = self._link.dropped
+            self._journal.end({"reason": self.reason, "state": state, "counts": dict(self._performer.counts)})
 
     async def _write_twilio(self, socket: web.WebSocketResponse) -> None:
         try:

@@ -1,6 +1,7 @@
 """What the handlers of one server share."""
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -9,20 +10,33 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
-from attrs import define, field
+from attrs import define, field, frozen
 
 from callfsm.audit.journal import JournalWriter
 from callfsm.config import Config
 from callfsm.environment import Environment
 from callfsm.server.clips import read_clips, read_greetings
+from callfsm.server.logs import CallLog
 from callfsm.server.metrics import Metrics
 from callfsm.server.security import Doorkeeper
 from callfsm.server.session import CallSession
 from callfsm.server.tokens import Tokens
 
 REMEMBERED_ENDINGS: Final = 1000
+AFTERWARDS_S: Final = 3.0
+"""So soon after a stream's end Twilio asks what follows it."""
+IDLE_POLL_S: Final = 0.05
+_LOG: Final = logging.getLogger("callfsm.server")
 FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
 """Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
+
+
+@frozen
+class Afterwards:
+    """What follows a call's stream, before Twilio hangs up: a clip, or another number."""
+
+    clip: str = ""
+    number: str = ""
 
 
 @define(eq=False)
@@ -45,7 +59,8 @@ class Server:
     is_draining: bool = False
     http: aiohttp.ClientSession = field(init=False)
     journals: JournalWriter | None = None
-    _last_words: OrderedDict[str, str] = field(factory=OrderedDict)
+    _afterwards: OrderedDict[str, Afterwards] = field(factory=OrderedDict)
+    _owed_at: float = 0.0
     _ended: asyncio.Condition = field(factory=asyncio.Condition)
 
     @property
@@ -59,24 +74,47 @@ class Server:
         self.metrics.active_calls.set(len(self.calls))
         self.metrics.calls.labels(reason.partition(":")[0]).inc()
         if reason.startswith(FAILURES):
+            CallLog(call_sid).warning("[CALL] Ended: %s", reason)
             self.owe_words(call_sid, "apology")
         async with self._ended:
             self._ended.notify_all()
 
+    def refused(self, reason: str, place: str) -> None:
+        """Note that somebody was not let in, in one line and one count."""
+        self.metrics.rejected.labels(reason).inc()
+        _LOG.warning("[DOOR] Refused at %s: %s", place, reason)
+
     def owe_words(self, call_sid: str, clip: str) -> None:
         """Have a clip spoken to a caller once the stream is closed."""
-        self._last_words[call_sid] = clip
-        while len(self._last_words) > REMEMBERED_ENDINGS:
-            self._last_words.popitem(last=False)
+        self._owe(call_sid, Afterwards(clip=clip))
 
-    def last_words(self, call_sid: str) -> str | None:
-        """Return the clip that a caller is to hear after the stream, if any; it is asked for once."""
-        return self._last_words.pop(call_sid, None)
+    def owe_transfer(self, call_sid: str, number: str) -> None:
+        """Have a caller connected to another number once the stream is closed."""
+        self._owe(call_sid, Afterwards(number=number))
+
+    def _owe(self, call_sid: str, afterwards: Afterwards) -> None:
+        self._afterwards[call_sid] = afterwards
+        self._owed_at = time.monotonic()
+        while len(self._afterwards) > REMEMBERED_ENDINGS:
+            self._afterwards.popitem(last=False)
+
+    def afterwards(self, call_sid: str) -> Afterwards:
+        """Return what follows a call's stream; it is asked for once."""
+        return self._afterwards.pop(call_sid, Afterwards())
 
     async def wait_for_the_last_call(self) -> None:
         """Return when no call is live."""
         async with self._ended:
             await self._ended.wait_for(lambda: not self.calls)
+
+    async def wait_until_idle(self) -> None:
+        """Return when no call is live or announced, and what follows the last ones has been asked for, or is not."""
+        while self.calls or self.tokens.has_new_ones or self._is_owing:  # noqa: ASYNC110 - time is one of the reasons
+            await asyncio.sleep(IDLE_POLL_S)
+
+    @property
+    def _is_owing(self) -> bool:
+        return bool(self._afterwards) and time.monotonic() - self._owed_at < AFTERWARDS_S
 
 
 SERVER: Final = web.AppKey("server", Server)

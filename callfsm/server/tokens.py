@@ -9,6 +9,8 @@ from attrs import frozen
 from callfsm.config import Business
 
 TOKEN_BYTES: Final = 32
+ON_THE_WAY_S: Final = 5.0
+"""Twilio opens the stream so soon after it was told to."""
 
 
 @frozen
@@ -19,6 +21,7 @@ class Ticket:
     account_sid: str
     business: Business
     caller: str
+    issued_at: float
     expires_at: float
 
 
@@ -30,6 +33,11 @@ class Tokens:
         self._life_s = life_s
         self._tickets: dict[str, Ticket] = {}
 
+    @property
+    def has_new_ones(self) -> bool:
+        """Whether a call has been announced whose stream may still be on its way."""
+        return any(ticket.issued_at > self._now() - ON_THE_WAY_S for ticket in self._tickets.values())
+
     def issue(self, call_sid: str, account_sid: str, business: Business, caller: str) -> str:
         """Return a new token for a call from this number."""
         now = self._now()
@@ -39,7 +47,7 @@ class Tokens:
                 break
             del self._tickets[oldest]
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._tickets[token] = Ticket(call_sid, account_sid, business, caller, now + self._life_s)
+        self._tickets[token] = Ticket(call_sid, account_sid, business, caller, now, now + self._life_s)
         return token
 
     def redeem(self, token: str, call_sid: str, account_sid: str) -> Ticket | None:

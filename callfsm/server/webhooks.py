@@ -7,7 +7,7 @@ from aiohttp import web
 from twilio.twiml.voice_response import Connect, VoiceResponse
 
 from callfsm.server.security import SIGNATURE, socket_url
-from callfsm.server.shared import SERVER
+from callfsm.server.shared import SERVER, Afterwards
 
 MEDIA_PATH: Final = "/twilio/media"
 AFTER_PATH: Final = "/twilio/after"
@@ -15,7 +15,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 
 def _refuse(request: web.Request, reason: str, kind: type[web.HTTPException]) -> web.HTTPException:
-    request.app[SERVER].metrics.rejected.labels(reason).inc()
+    request.app[SERVER].refused(reason, request.path)
     return kind(text=reason)
 
 
@@ -44,10 +44,12 @@ def _twiml(answer: VoiceResponse) -> web.Response:
     return web.Response(text=str(answer), content_type="text/xml")
 
 
-def _say_and_hang_up(request: web.Request, clip: str | None) -> web.Response:
+def _bring_to_an_end(request: web.Request, afterwards: Afterwards) -> web.Response:
     answer = VoiceResponse()
-    if clip is not None:
-        answer.play(f"{_base(request)}/clips/{clip}")
+    if afterwards.clip:
+        answer.play(f"{_base(request)}/clips/{afterwards.clip}")
+    if afterwards.number:
+        answer.dial(afterwards.number)
     answer.hangup()
     return _twiml(answer)
 
@@ -62,8 +64,8 @@ async def voice(request: web.Request) -> web.Response:
     if not form.get("CallSid"):
         raise _refuse(request, "no_call_sid", web.HTTPBadRequest)
     if not server.has_room:
-        server.metrics.rejected.labels("draining" if server.is_draining else "max_calls").inc()
-        return _say_and_hang_up(request, "busy")
+        server.refused("draining" if server.is_draining else "max_calls", request.path)
+        return _bring_to_an_end(request, Afterwards(clip="busy"))
     business = server.config.business_of(form.get("To", ""))
     token = server.tokens.issue(form["CallSid"], form.get("AccountSid", ""), business, form.get("From", ""))
     connect = Connect(action=_base(request) + AFTER_PATH)
@@ -74,9 +76,9 @@ async def voice(request: web.Request) -> web.Response:
 
 
 async def after(request: web.Request) -> web.Response:
-    """Answer what follows the stream: hang up, after a failure with an apology."""
+    """Answer what follows the stream: hang up, after an apology where it failed, or connect another number."""
     form = await _signed_form(request)
-    return _say_and_hang_up(request, request.app[SERVER].last_words(form.get("CallSid", "")))
+    return _bring_to_an_end(request, request.app[SERVER].afterwards(form.get("CallSid", "")))
 
 
 async def clip(request: web.Request) -> web.Response:

@@ -111,6 +111,7 @@ OWED: Final = PhaseTable(
         },
         Owed.REPLY_IF_NOBODY: {
             OwedInput.ACCEPTED: Owed.REPLY,
+            OwedInput.REPLY_UNHEARD: Owed.REPLY,
             OwedInput.NOBODY: Owed.REPLY,
         },
     },
@@ -135,6 +136,8 @@ class Response:
     cancelled_at: float = 0.0
     other_over_at: float = -math.inf
     """When a response last ended that was not the one in flight."""
+    has_called_tool: bool = False
+    """It called a function: it need not speak."""
     failures: int = 0
     """How often what is owed was requested and came to nothing."""
     restored: int = 0

@@ -5,7 +5,6 @@ A loud frame is kept, unsent, so that a caller who goes on past the grace interr
 
 from callfsm.events import (
     AudioDelta,
-    DtmfReceived,
     ReplyDue,
     RmsFrame,
     TimerFired,
@@ -17,6 +16,7 @@ from callfsm.states.link import END, READY
 from callfsm.states.playing import WORDS, grace_deadline, play
 from callfsm.states.responses import OTHER_ERRORS, UNASKED, UNASKED_AUDIO, is_current_response
 from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
+from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, TOOLS
 from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE
 
 # fmt: off
@@ -33,6 +33,11 @@ SPEC = StateSpec(
         *UNASKED_AUDIO,
         *WORDS,
         *ENDS_OF_REPLY,
+        *TOOLS,
+        *ANSWERS,
+        *DIGITS,
+        *DIGITS_ASIDE,
+        *TOOL_OVERDUE,
         *OVERDUE_ASIDE,
         T(TimerFired, State.AI_SPEAKING),
         *READY,
@@ -40,7 +45,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, DtmfReceived),
+    ignores=(ReplyDue,),
     deadline=grace_deadline,
 )
 # fmt: on

@@ -3,7 +3,7 @@
 It lasts until the caller has heard the last word, which is long after the last word was generated.
 """
 
-from callfsm.events import AudioDelta, DtmfReceived, ReplyDue, RmsFrame, TimerFired
+from callfsm.events import AudioDelta, ReplyDue, RmsFrame, TimerFired
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import drop_frame, is_loud, pass_speech
@@ -27,10 +27,12 @@ from callfsm.states.responses import (
     is_generating,
 )
 from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
+from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, TOOLS, is_leaving, leave, stay
 from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE, has_real_user
 
 CANCELLING, LISTENING, WAITING = State.CANCELLING, State.LISTENING, State.WAITING_FOR_USER
-BARGE_IN = (log_barge_in, stop_playback, cancel_response, truncate_heard, pass_speech)
+ENDED = State.ENDED
+BARGE_IN = (log_barge_in, stop_playback, cancel_response, truncate_heard, stay, pass_speech)
 
 # fmt: off
 SPEC = StateSpec(
@@ -47,16 +49,23 @@ SPEC = StateSpec(
         *UNASKED_AUDIO,
         *WORDS,
         *ENDS_OF_REPLY,
+        *TOOLS,
+        *ANSWERS,
+        *DIGITS,
+        *DIGITS_ASIDE,
+        *TOOL_OVERDUE,
         *OVERDUE_ASIDE,
-        T(TimerFired, CANCELLING, (is_generating,),               (stop_playback, cancel_response)),
-        T(TimerFired, LISTENING,  (has_real_user,),               (stop_playback,)),
+        T(TimerFired, ENDED,      (is_generating, is_leaving),    (leave, stop_playback)),
+        T(TimerFired, CANCELLING, (is_generating,),               (stop_playback, cancel_response, stay)),
+        T(TimerFired, ENDED,      (is_leaving,),                  (leave, stop_playback)),
+        T(TimerFired, LISTENING,  (has_real_user,),               (stop_playback, stay)),
         T(TimerFired, WAITING,    (),                             (stop_playback,)),
         *READY,
         *LOSSES,
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, DtmfReceived),
+    ignores=(ReplyDue,),
     deadline=playback_deadline,
 )
 # fmt: on

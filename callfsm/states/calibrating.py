@@ -11,7 +11,6 @@ from attrs import evolve
 from callfsm.effects import INFO
 from callfsm.events import (
     AudioCommitted,
-    DtmfReceived,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
@@ -20,6 +19,8 @@ from callfsm.events import (
     ResponseDone,
     RmsFrame,
     TimerFired,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -31,6 +32,7 @@ from callfsm.states.base import Transition as T
 from callfsm.states.link import END, READY, lose
 from callfsm.states.playing import has_greeting_clip, play_clip
 from callfsm.states.responses import UNASKED, UNASKED_AUDIO, note_error, request_greeting
+from callfsm.states.tools import DIGITS, tell_digits
 
 if TYPE_CHECKING:
     from callfsm.call import Call
@@ -80,11 +82,13 @@ SPEC = StateSpec(
         *READY,
         T(RealtimeLost, None,                   (),                    (lose,)),
         T(RealtimeError, None,                  (),                    (note_error,)),
+        *DIGITS,
+        T(TimerFired,   None,                   (),                    (tell_digits,)),
         *END,
     ),
     ignores=(
         TranscriptCompleted, TranscriptFailed, AudioCommitted, ReplyDue, ReplyTranscript, ResponseDone,
-        PlaybackMarked, TimerFired, DtmfReceived,
+        PlaybackMarked, ToolCalled, ToolAnswered,
     ),
 )
 # fmt: on

@@ -5,7 +5,6 @@ cancel, or after cancel_timeout_ms.
 """
 
 from callfsm.events import (
-    DtmfReceived,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
@@ -14,6 +13,7 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     TimerFired,
+    ToolCalled,
 )
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
@@ -30,8 +30,10 @@ from callfsm.states.responses import (
     is_cancel_answered,
     is_cancelled_turn,
     is_our_response,
+    owe_reply,
     response_over,
 )
+from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, forget_tools, is_awaiting_tool
 from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE, has_real_user
 
 LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
@@ -53,10 +55,15 @@ SPEC = StateSpec(
         T(ResponseDone,    LISTENING, (is_our_response, has_real_user),    OVER),
         T(ResponseDone,    WAITING,   (is_our_response,),                  OVER),
         *STRAY_DONE,
+        *ANSWERS,
+        *DIGITS,
+        *DIGITS_ASIDE,
+        *TOOL_OVERDUE,
         *OVERDUE_ASIDE,
         T(TimerFired,      LISTENING, (has_real_user,),                    OVER),
         T(TimerFired,      WAITING,   (),                                  OVER),
         *READY,
+        T(RealtimeLost,    LISTENING, (is_awaiting_tool,),                 (forget_tools, lose, owe_reply)),
         T(RealtimeLost,    LISTENING, (has_real_user,),                    (lose,)),
         T(RealtimeLost,    WAITING,   (),                                  (lose,)),
         T(RealtimeError,   LISTENING, (is_cancel_answered, has_real_user), OVER),
@@ -64,7 +71,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, ReplyTranscript, PlaybackMarked, DtmfReceived),
+    ignores=(ReplyDue, ReplyTranscript, ToolCalled, PlaybackMarked),
     deadline=cancel_deadline,
 )
 # fmt: on

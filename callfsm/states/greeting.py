@@ -5,7 +5,6 @@ It ends with the greeting's first audio, with a caller who speaks first, or when
 
 from callfsm.events import (
     AudioDelta,
-    DtmfReceived,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
@@ -14,6 +13,8 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     TimerFired,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -43,6 +44,7 @@ from callfsm.states.responses import (
     request_deadline,
     response_over,
 )
+from callfsm.states.tools import DIGITS, DIGITS_BEFORE_SPEECH
 from callfsm.states.transcripts import (
     COMMITS,
     FAILURES,
@@ -79,6 +81,8 @@ SPEC = StateSpec(
         T(ResponseDone,        WAITING,    (is_our_response, is_second_failure),     (response_over, delete_unheard_items)),
         T(ResponseDone,        WAITING,    (is_our_response,),                       (response_over, delete_unheard_items, count_failure, owe_greeting)),
         *STRAY_DONE,
+        *DIGITS,
+        *DIGITS_BEFORE_SPEECH,
         T(TimerFired,          None,       (is_transcript_overdue,),                 (log_skipped_response, reject)),
         T(TimerFired,          CANCELLING, (is_second_failure,),                     (cancel_response,)),
         T(TimerFired,          CANCELLING, (),                                       (cancel_response, count_failure, owe_greeting)),
@@ -92,7 +96,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, ReplyTranscript, PlaybackMarked, DtmfReceived),
+    ignores=(ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

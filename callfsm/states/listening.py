@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from callfsm.events import (
     AudioDelta,
-    DtmfReceived,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
@@ -72,6 +71,21 @@ from callfsm.states.responses import (
     request_reply,
     response_over,
 )
+from callfsm.states.tools import (
+    ANSWERS,
+    DIGITS,
+    TOOL_OVERDUE,
+    TOOLS,
+    are_digits_due,
+    forget_tools,
+    has_called_tool,
+    is_awaiting_tool,
+    is_leaving,
+    leave,
+    owe_answer,
+    stay,
+    tell_digits,
+)
 from callfsm.states.transcripts import (
     COMMITS,
     FAILURES,
@@ -87,7 +101,7 @@ if TYPE_CHECKING:
     from callfsm.call import Call
 
 CANCELLING, AI_GRACE, ENDED = State.CANCELLING, State.AI_GRACE, State.ENDED
-DROP_REPLY = (finish_playback, cancel_response)
+DROP_REPLY = (stay, finish_playback, cancel_response)
 
 
 def reply_deadline(call: "Call") -> float:
@@ -113,7 +127,7 @@ SPEC = StateSpec(
         T(TranscriptFailed,    None,       (is_answerable,),                        (accept_untranscribed,)),
         T(TranscriptFailed,    None,       (),                                      (reject,)),
         *COMMITS,
-        T(ReplyDue,            None,       (),                                      (request_reply,)),
+        T(ReplyDue,            None,       (),                                      (stay, request_reply)),
         T(ResponseCreated,     None,       (is_our_turn,),                          (adopt_response,)),
         *UNASKED,
         T(AudioDelta,          CANCELLING, (is_current_response, is_caller_speaking, is_speech_proven), (*DROP_REPLY, owe_reply)),
@@ -122,10 +136,18 @@ SPEC = StateSpec(
         *UNASKED_AUDIO,
         *WORDS,
         T(ResponseDone,        None,       (is_our_response, is_held_back),         (generation_over,)),
+        T(ResponseDone,        ENDED,      (is_our_response, is_leaving),           (leave,)),
+        T(ResponseDone,        None,       (is_our_response, has_called_tool),      (stay, response_over)),
         T(ResponseDone,        ENDED,      (is_our_response, is_second_failure),    (fail_call,)),
         T(ResponseDone,        None,       (is_our_response,),                      (response_over, delete_unheard_items, count_failure, owe_reply)),
         T(ResponseDone,        None,       (is_blocked,),                           (response_over,)),
         *STRAY_DONE,
+        *TOOLS,
+        *ANSWERS,
+        *DIGITS,
+        T(TimerFired,          CANCELLING, (are_digits_due, is_unheard_reply),      (tell_digits, owe_answer, *DROP_REPLY)),
+        T(TimerFired,          None,       (are_digits_due,),                       (tell_digits, owe_answer)),
+        *TOOL_OVERDUE,
         T(TimerFired,          CANCELLING, (is_transcript_overdue, is_answerable, is_unheard_reply), (accept_untranscribed, *DROP_REPLY)),
         T(TimerFired,          None,       (is_transcript_overdue, is_answerable),  (accept_untranscribed,)),
         T(TimerFired,          None,       (is_transcript_overdue,),                (reject,)),
@@ -133,7 +155,8 @@ SPEC = StateSpec(
         T(TimerFired,          None,       (is_blocked,),                           (response_over, count_failure)),
         T(TimerFired,          CANCELLING, (),                                      (cancel_response, count_failure, owe_reply)),
         *READY,
-        T(RealtimeLost,        None,       (is_unheard_reply,),                     (finish_playback, lose, owe_reply)),
+        T(RealtimeLost,        None,       (is_unheard_reply,),                     (forget_tools, finish_playback, lose, owe_reply)),
+        T(RealtimeLost,        None,       (is_awaiting_tool,),                     (forget_tools, lose, owe_reply)),
         T(RealtimeLost,        None,       (),                                      (lose,)),
         T(RealtimeError,       None,       (is_request_blocked, is_blocker_over),   (response_over, owe_reply)),
         T(RealtimeError,       None,       (is_request_blocked,),                   (block_request, owe_reply)),
@@ -142,7 +165,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(PlaybackMarked, DtmfReceived),
+    ignores=(PlaybackMarked,),
     deadline=reply_deadline,
 )
 # fmt: on

@@ -107,6 +107,7 @@ def _request(call: "Call", event: Event, instructions: str | None) -> None:
     response.owe(OwedInput.REQUESTED)
     response.turn += 1
     response.response_id = None
+    response.has_called_tool = False
     response.requested_at = event.at
     response.create_event_id = call.event_id("create")
     call.reply_transcript = ""

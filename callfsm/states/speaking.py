@@ -15,23 +15,27 @@ from callfsm.states.playing import (
     note_stray_mark,
 )
 from callfsm.states.responses import STRAY_DONE, is_generating, is_our_response, is_reply, owe_reply
+from callfsm.states.tools import forget_tools, is_awaiting_tool, is_leaving, leave, stay
 from callfsm.states.transcripts import has_real_user
 
-LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
+LISTENING, WAITING, ENDED = State.LISTENING, State.WAITING_FOR_USER, State.ENDED
 
 # fmt: off
 ENDS_OF_REPLY = (
-    T(ResponseDone,   LISTENING, (is_our_response, is_all_heard, has_real_user), (generation_over, finish_playback)),
+    T(ResponseDone,   ENDED,     (is_our_response, is_all_heard, is_leaving),    (leave,)),
+    T(ResponseDone,   LISTENING, (is_our_response, is_all_heard, has_real_user), (generation_over, finish_playback, stay)),
     T(ResponseDone,   WAITING,   (is_our_response, is_all_heard),                (generation_over, finish_playback)),
     T(ResponseDone,   None,      (is_our_response,),                             (generation_over,)),
     *STRAY_DONE,
     T(PlaybackMarked, None,      (is_stray_mark,),                               (note_stray_mark,)),
-    T(PlaybackMarked, LISTENING, (is_final_mark, has_real_user),                 (confirm_mark, finish_playback)),
+    T(PlaybackMarked, ENDED,     (is_final_mark, is_leaving),                    (leave,)),
+    T(PlaybackMarked, LISTENING, (is_final_mark, has_real_user),                 (confirm_mark, finish_playback, stay)),
     T(PlaybackMarked, WAITING,   (is_final_mark,),                               (confirm_mark, finish_playback)),
     T(PlaybackMarked, None,      (),                                             (confirm_mark,)),
 )
 LOSSES = (
-    T(RealtimeLost,   None,      (is_generating, is_reply),                      (lose, mark_end, owe_reply)),
+    T(RealtimeLost,   None,      (is_generating, is_reply),                      (forget_tools, lose, mark_end, owe_reply)),
+    T(RealtimeLost,   None,      (is_awaiting_tool,),                            (forget_tools, lose, owe_reply)),
     T(RealtimeLost,   None,      (),                                             (lose, mark_end)),
 )
 # fmt: on

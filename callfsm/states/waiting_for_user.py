@@ -4,13 +4,14 @@ It ends with the first real utterance, or when an owed greeting can be requested
 """
 
 from callfsm.events import (
-    DtmfReceived,
     PlaybackMarked,
     RealtimeLost,
     ReplyDue,
     ReplyTranscript,
     ResponseDone,
     TimerFired,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -30,6 +31,7 @@ from callfsm.states.responses import (
     request_greeting,
     response_over,
 )
+from callfsm.states.tools import DIGITS, DIGITS_BEFORE_SPEECH
 from callfsm.states.transcripts import (
     COMMITS,
     FAILURES,
@@ -62,6 +64,8 @@ SPEC = StateSpec(
         *UNASKED_AUDIO,
         T(ResponseDone,        None,            (is_blocked,),              (response_over,)),
         *STRAY_DONE,
+        *DIGITS,
+        *DIGITS_BEFORE_SPEECH,
         T(TimerFired,          None,            (is_transcript_overdue,),   (log_skipped_response, reject)),
         T(TimerFired,          None,            (),                         (response_over, count_failure)),
         *READY,
@@ -69,7 +73,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyTranscript, PlaybackMarked, DtmfReceived),
+    ignores=(ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

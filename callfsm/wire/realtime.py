@@ -18,6 +18,7 @@ from callfsm.wire.malformed import MalformedError, place_of
 
 class _Item(msgspec.Struct):
     id: str | None = None
+    type: str | None = "message"
 
 
 class _Response(msgspec.Struct):
@@ -57,6 +58,9 @@ class _Message(msgspec.Struct):
     response_id: str | None = None
     delta: str | None = None
     transcript: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
     response: _Response | None = None
     error: _Error | None = None
     session: _Session | None = None
@@ -138,9 +142,19 @@ def _words(at: float, message: _Message) -> Event:
     return events.ReplyTranscript(at, _named(message, "response_id", message.response_id), message.transcript or "")
 
 
+def _tool_called(at: float, message: _Message) -> Event:
+    return events.ToolCalled(
+        at,
+        _named(message, "response_id", message.response_id),
+        _named(message, "call_id", message.call_id),
+        _named(message, "name", message.name),
+        message.arguments or "{}",
+    )
+
+
 def _done(at: float, message: _Message) -> Event:
     response = _response(message)
-    items = tuple(item.id for item in response.output or () if item.id)
+    items = tuple(item.id for item in response.output or () if item.id and item.type in (None, "message"))
     return events.ResponseDone(at, response.id, _turn_of(response), response.status or "completed", items)
 
 
@@ -166,6 +180,7 @@ _READ: Final[dict[str, Callable[[float, _Message], Event | SessionUpdated | None
     "response.created": _created,
     "response.output_audio.delta": _audio,
     "response.output_audio_transcript.done": _words,
+    "response.function_call_arguments.done": _tool_called,
     "response.done": _done,
     "error": _error,
     # Names that the API has given up; compatible servers still use them.
@@ -184,7 +199,6 @@ _SILENT: Final = frozenset({
     "response.output_audio.done", "response.output_audio_transcript.delta", "response.output_text.delta",
     "response.output_text.done", "response.audio.done", "response.audio_transcript.delta",
     "response.text.delta", "response.text.done", "response.function_call_arguments.delta",
-    "response.function_call_arguments.done",
 })  # fmt: skip
 """Events that belong to the protocol and change nothing in a call."""
 _DECODE: Final = msgspec.json.Decoder(_Message).decode

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from callfsm.config import RealtimeConfig
+from callfsm.config import HANG_UP, TRANSFER, Business, RealtimeConfig
 from callfsm.effects import (
+    AnswerTool,
     AppendAudio,
     CancelResponse,
     ClearAudio,
@@ -19,14 +20,36 @@ from callfsm.effects import (
 from callfsm.speaking.prompts import session_instructions
 
 RealtimeEffect = (
-    AppendAudio | CommitAudio | ClearAudio | CreateResponse | CancelResponse | TruncateItem | DeleteItem | CreateItem
+    AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | CreateResponse
+    | CancelResponse
+    | TruncateItem
+    | DeleteItem
+    | CreateItem
+    | AnswerTool
 )
 
 SESSION_EVENT_ID: Final = "session1"
+_HANG_UP_WHEN: Final = "סיים את השיחה. קרא לפונקציה רק אחרי שהלקוח ביקש לסיים או שנפרדתם, ואמור שלום באותה תשובה."
+_TRANSFER_WHEN: Final = "העבר את הלקוח לנציג אנושי. קרא לפונקציה כשהלקוח מבקש זאת, ואמור לו באותה תשובה שהוא מועבר."
 _MULAW: Final = {"type": "audio/pcmu"}
 
 
-def session_update(config: RealtimeConfig, briefing: str) -> bytes:
+def _tools(business: Business) -> list[dict[str, Any]]:
+    """Return the functions that the assistant may call: its own, and the business's."""
+    nothing = {"type": "object", "properties": {}}
+    tools = [(HANG_UP, _HANG_UP_WHEN, nothing)]
+    if business.transfer_number:
+        tools.append((TRANSFER, _TRANSFER_WHEN, nothing))
+    tools += [(tool.name, tool.description, tool.parameters) for tool in business.tool]
+    return [
+        {"type": "function", "name": name, "description": says, "parameters": takes} for name, says, takes in tools
+    ]
+
+
+def session_update(config: RealtimeConfig, business: Business, briefing: str) -> bytes:
     """Return the first message of a session.
 
     Turns are ours (`turn_detection: null`); transcription is on and left free to detect the language.
@@ -45,6 +68,8 @@ def session_update(config: RealtimeConfig, briefing: str) -> bytes:
             },
             "output": {"format": _MULAW, "voice": config.voice},
         },
+        "tools": _tools(business),
+        "tool_choice": "auto",
     }
     return msgspec.json.encode({"type": "session.update", "event_id": SESSION_EVENT_ID, "session": session})
 
@@ -70,6 +95,11 @@ def _create_item(effect: CreateItem) -> dict[str, Any]:
     }
 
 
+def _answer_tool(effect: AnswerTool) -> dict[str, Any]:
+    item = {"type": "function_call_output", "call_id": effect.call_id, "output": effect.output}
+    return {"type": "conversation.item.create", "item": item}
+
+
 def _truncate(effect: TruncateItem) -> dict[str, Any]:
     item = {"item_id": effect.item_id, "content_index": 0, "audio_end_ms": effect.audio_end_ms}
     return {"type": "conversation.item.truncate", **item}
@@ -83,6 +113,7 @@ _MESSAGE: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     TruncateItem: _truncate,
     DeleteItem: lambda effect: {"type": "conversation.item.delete", "item_id": effect.item_id},
     CreateItem: _create_item,
+    AnswerTool: _answer_tool,
 }
 
 

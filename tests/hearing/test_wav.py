@@ -63,6 +63,11 @@ def test_the_formats_of_the_telephone_are_read(data: bytes) -> None:
         pytest.param(riff(fmt(7, 8), chunk(b"data", ULAW))[:-9], "truncated", id="cut in the samples"),
         pytest.param(riff(fmt(1, 16), chunk(b"data", PCM[:-1])), "truncated", id="cut in a sample"),
         pytest.param(riff(chunk(b"fmt ", b"\x07"), chunk(b"data", ULAW)), "truncated", id="cut in the format"),
+        pytest.param(
+            riff(chunk(b"fmt ", struct.pack("<HHIIHH", 0xFFFE, 1, 8000, 8000, 1, 8)), chunk(b"data", ULAW)),
+            "truncated",
+            id="cut in the extension of the format",
+        ),
     ],
 )
 def test_anything_else_is_refused_by_name(tmp_path: Path, data: bytes, flaw: str) -> None:

@@ -230,7 +230,7 @@ def unasked_cases(state: State, given: Story, at: float, *, ids: int) -> list[Pa
 
 
 def common_cases(state: State, given: Story, at: float, *ignored: Event) -> list[ParameterSet]:
-    """What every state but ENDED does: errors that change nothing, the end of the call, deliberate non-reactions."""
+    """What every state but ENDED does: errors that change nothing, the end of the call, keys, deliberate non-reactions."""
     over = {"end_reason": "hung_up", **({"deadline": INF} if given.call().deadline < INF else {})}
     # fmt: off
     return [
@@ -240,8 +240,9 @@ def common_cases(state: State, given: Story, at: float, *ignored: Event) -> list
              [Count("realtime_error:invalid_value")]),
         case("an error without a code", state, given, RealtimeError(at, "", "other"), state, [Count("realtime_error:none")]),
         case("the call ends", state, given, CallEnded(at, "hung_up"), State.ENDED, [EndCall("hung_up")], over),
-        *(case(f"{type(event).__name__} is ignored", state, given, event, state)
-          for event in (DtmfReceived(at, "1"), *ignored)),
+        case("a key is pressed", state, given, DtmfReceived(at, "1"), state, [],
+             {"digits": "1", "digits_deadline": at + 2.0, **sooner(given.call().deadline, at + 2.0)}),
+        *(case(f"{type(event).__name__} is ignored", state, given, event, state) for event in ignored),
     ]
     # fmt: on
 

@@ -17,6 +17,8 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     TimerFired,
+    ToolAnswered,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -44,6 +46,8 @@ EVENTS: list[Event] = [
     RealtimeLost(AT),
     RealtimeError(AT, "server_error", None),
     DtmfReceived(AT, "1"),
+    ToolCalled(AT, "r1", "c1", "hang_up", "{}"),
+    ToolAnswered(AT, "c1", "{}"),
     CallEnded(AT, "again"),
 ]
 CASES = [case(type(event).__name__, HERE, OVER, event, HERE) for event in EVENTS]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from callfsm.config import RealtimeConfig
+from callfsm.config import Business, RealtimeConfig, Tool
 from callfsm.effects import (
+    AnswerTool,
     AppendAudio,
     CancelResponse,
     ClearAudio,
@@ -27,6 +28,7 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
@@ -43,6 +45,10 @@ BUSY = "conversation_already_has_active_response"
 def audio_session(given: str, taken: str) -> dict[str, Any]:
     return {"audio": {"input": {"format": {"type": given}}, "output": {"format": {"type": taken}}}}
 
+
+SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}}
+LOOKUP = Tool(name="lookup", description="…", url="https://x.example/lookup", parameters=SCHEMA)
+BAKERY = Business(name="מאפייה", transfer_number="+97239999999", tool=(LOOKUP,))
 
 # fmt: off
 EVENTS = [
@@ -64,8 +70,13 @@ EVENTS = [
     ("response.audio_transcript.done", {"response_id": "r1", "transcript": "כן"}, ReplyTranscript(AT, "r1", "כן")),
     ("response.done", {"response": {"id": "r1", "status": "completed", "metadata": {"turn": "2"}, "output": [{"id": "a1"}]}},
      ResponseDone(AT, "r1", 2, "completed", ("a1",))),
+    ("response.done", {"response": {"id": "r1", "output": [{"id": "a1", "type": None}, {"id": "f1", "type": "function_call"}]}},
+     ResponseDone(AT, "r1", None, "completed", ("a1",))),
     ("response.done", {"response": {"id": "r1", "status": "failed", "status_details": None, "output": None}},
      ResponseDone(AT, "r1", None, "failed")),
+    ("response.function_call_arguments.done",
+     {"response_id": "r1", "item_id": "f1", "output_index": 0, "call_id": "c1", "name": "lookup", "arguments": "{}"},
+     ToolCalled(AT, "r1", "c1", "lookup", "{}")),
     ("response.cancelled", {}, ResponseDone(AT, None, None, "cancelled")),
     ("response.cancelled", {"response": {"id": "r1"}}, ResponseDone(AT, "r1", None, "cancelled")),
     ("error", {"error": {"type": "invalid_request_error", "code": NOT_ACTIVE, "message": "…", "event_id": "cx7"}},
@@ -86,6 +97,7 @@ MALFORMED = [
     ("no item", '{"type":"input_audio_buffer.committed","item_id":""}'),
     ("transcript of a wrong type", f'{{"type":"{TRANSCRIPTION}.completed","item_id":"i","transcript":["secret"]}}'),
     ("bad base64", '{"type":"response.output_audio.delta","response_id":"r","item_id":"a","delta":"secret"}'),
+    ("function without a name", '{"type":"response.function_call_arguments.done","response_id":"r","call_id":"c"}'),
     ("audio of nothing", '{"type":"response.output_audio.delta","item_id":"a","delta":"/w=="}'),
 ]
 SENT = [
@@ -99,6 +111,8 @@ SENT = [
     (CancelResponse("cancel1", None), {"type": "response.cancel", "event_id": "cancel1"}),
     (TruncateItem("a1", 1200), {"type": "conversation.item.truncate", "item_id": "a1", "content_index": 0, "audio_end_ms": 1200}),
     (DeleteItem("i1"), {"type": "conversation.item.delete", "item_id": "i1"}),
+    (AnswerTool("c1", '{"a":1}'), {"type": "conversation.item.create", "item": {
+        "type": "function_call_output", "call_id": "c1", "output": '{"a":1}'}}),
     (CreateItem("user", "שלום"), {"type": "conversation.item.create", "item": {
         "type": "message", "role": "user", "content": [{"type": "input_text", "text": "שלום"}]}}),
     (CreateItem("assistant", "כן"), {"type": "conversation.item.create", "item": {
@@ -146,7 +160,7 @@ def test_effect_is_written_as_the_api_takes_it(effect: RealtimeEffect, message: 
 
 def test_session_is_set_up_as_the_api_takes_it() -> None:
     config = RealtimeConfig(model="m", voice="cedar", transcription_model="t", max_output_tokens="inf")
-    written = json.loads(session_update(config, "שם העסק: מאפייה\nענה בקצרה."))
+    written = json.loads(session_update(config, BAKERY, "שם העסק: מאפייה\nענה בקצרה."))
     session = written["session"]
 
     _CLIENT_EVENT.validate_python(written)
@@ -159,5 +173,14 @@ def test_session_is_set_up_as_the_api_takes_it() -> None:
         },
         "output": {"format": {"type": "audio/pcmu"}, "voice": "cedar"},
     }
+    assert [tool["name"] for tool in session["tools"]] == ["hang_up", "transfer_call", "lookup"]
+    assert session["tools"][2]["parameters"] == SCHEMA
+    assert session["tool_choice"] == "auto"
     assert session["max_output_tokens"] == "inf"
     assert session["instructions"].startswith("שם העסק: מאפייה\nענה בקצרה.")
+
+
+def test_assistant_of_a_business_without_more_can_hang_up() -> None:
+    session = json.loads(session_update(RealtimeConfig(), Business(), "x"))["session"]
+
+    assert [tool["name"] for tool in session["tools"]] == ["hang_up"]
