@@ -32,6 +32,9 @@ async def _signed_form(request: web.Request) -> Mapping[str, str]:
         raise _refuse(request, "broken_form", web.HTTPBadRequest) from None
     if doorkeeper and not doorkeeper.admits_webhook(request.raw_path, request.headers, form):
         raise _refuse(request, "bad_signature", web.HTTPForbidden)
+    ours = request.app[SERVER].environment.twilio_account_sid
+    if doorkeeper and ours and form.get("AccountSid") != ours:
+        raise _refuse(request, "other_account", web.HTTPForbidden)
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 

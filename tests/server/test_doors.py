@@ -88,6 +88,14 @@ async def test_webhook_refuses(
         assert metric(hands, "callfsm_rejected_total", reason=reason) == 1
 
 
+@pytest.mark.parametrize(("ours", "status"), [("AC1", 200), ("AC2", 403)])
+async def test_webhook_of_another_account_is_refused(ours: str, status: int) -> None:
+    async with by_hand(PUBLIC, evolve(SIGNED, twilio_account_sid=ours)) as hands:
+        answer = await post(hands, "/twilio/voice", FORM, signature("/twilio/voice", FORM))
+
+    assert answer[0] == status
+
+
 async def test_handshake_refuses_before_anything_is_opened() -> None:
     async with by_hand(PUBLIC, SIGNED) as hands:
         key = await token(hands, FORM)
