@@ -49,7 +49,8 @@ async def _end_calls(app: web.Application) -> None:
 async def _services(app: web.Application) -> AsyncIterator[None]:
     server = app[SERVER]
     server.journals = JournalWriter(server.journal_dir) if server.journal_dir else None
-    async with aiohttp.ClientSession() as server.http:
+    # max_calls is the limit; aiohttp's own, of 100 connections, would count every live call.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as server.http:
         yield
     if server.journals:
         await asyncio.to_thread(server.journals.close)

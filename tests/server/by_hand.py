@@ -192,7 +192,7 @@ async def by_hand(
     runners.append(web.AppRunner(build_app(server), access_log=None, shutdown_timeout=0.2))
     await runners[1].setup()
     await web.TCPSite(runners[1], "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         try:
             yield Hands(f"://127.0.0.1:{runners[1].addresses[0][1]}", server, http, apis)
         finally:

@@ -264,6 +264,16 @@ async def test_stream_that_cannot_be_served_is_refused(start: dict[str, Any]) ->
         assert await twilio.next() == {"event": "closed", "code": aiohttp.WSCloseCode.POLICY_VIOLATION}
 
 
+async def test_more_than_a_hundred_calls_have_a_session_each() -> None:
+    async with by_hand() as hands:
+        for number in range(120):
+            await hands.call(f"CA{number}")
+        apis = [await hands.api() for _ in range(120)]
+        first = [await api.until("session.update") for api in apis]
+
+    assert len(first) == 120
+
+
 async def test_line_without_media_ends_the_call(tmp_path: Path) -> None:
     async with by_hand(Config(limits=LimitsConfig(no_media_s=0.1)), folder=tmp_path) as hands:
         twilio = await hands.call()
