@@ -96,7 +96,7 @@ def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
 
 async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
     """Serve an application; return what is to be cleaned up."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

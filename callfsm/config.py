@@ -86,7 +86,8 @@ def _is_time_zone(_instance: object, attribute: "Attribute[Any]", value: str) ->
 
 def _is_prompt(_instance: object, attribute: "Attribute[Any]", value: str) -> None:
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
+        parts = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
+        fields = [name if not form and conversion is None else "" for name, form, conversion in parts]
         value.format(**dict.fromkeys(PROMPT_FIELDS, ""))
     except (ValueError, KeyError, IndexError, AttributeError):
         fields = [""]
@@ -209,6 +210,8 @@ class Business:
     tool: tuple[Tool, ...] = ()
 
     def __attrs_post_init__(self) -> None:
+        if self.greeting_clip and not self.enable_greeting:
+            raise ConfigError("greeting_clip", "is played only with enable_greeting = true")
         names = [*BUILT_IN_TOOLS, *(tool.name for tool in self.tool)]
         if len(set(names)) != len(names):
             raise ConfigError("tool.name", f"must differ from the others, and from {', '.join(BUILT_IN_TOOLS)}")

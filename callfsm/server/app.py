@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from callfsm.audit.journal import JournalWriter
@@ -41,6 +41,7 @@ async def _end_calls(app: web.Application) -> None:
     server = app[SERVER]
     for session in server.calls.values():
         session.end("shutdown")
+    await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY, drain=False) for socket in server.unstarted))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SHUTDOWN_S):
             await server.wait_for_the_last_call()

@@ -31,7 +31,7 @@ def _read(key: str, path: str, shipped: str) -> bytes:
 def read_greetings(businesses: Iterable[Business]) -> Mapping[str, bytes]:
     """Return the greeting clips, mu-law, by number; raise ConfigError for one that cannot be played."""
     return {
-        business.number: ulaw_of_wav(_read("business.greeting_clip", business.greeting_clip, ""))
-        for business in businesses
+        business.number: ulaw_of_wav(_read(f"business[{index}].greeting_clip", business.greeting_clip, ""))
+        for index, business in enumerate(businesses)
         if business.greeting_clip
     }

@@ -28,6 +28,7 @@ class CallGauges:
         self._calibrating = metrics.frames.labels("calibrating")
         self._arrived_at: float | None = None
         self._turn_ended_at: float | None = None
+        self._request_awaited_since: float | None = None
 
     def frame_arrived(self) -> None:
         """Note the arrival of the caller's audio."""
@@ -60,12 +61,13 @@ class CallGauges:
 
     def turn_ended(self) -> None:
         """Note the end of the caller's turn."""
-        self._turn_ended_at = time.perf_counter()
+        self._turn_ended_at = self._request_awaited_since = time.perf_counter()
 
     def requested(self) -> None:
-        """Measure the time from the turn's end to the request."""
-        if self._turn_ended_at is not None:
-            self._metrics.request_s.observe(time.perf_counter() - self._turn_ended_at)
+        """Measure the time from the turn's end to the first request after it."""
+        if self._request_awaited_since is not None:
+            self._metrics.request_s.observe(time.perf_counter() - self._request_awaited_since)
+        self._request_awaited_since = None
 
     def reply_written(self) -> Callable[[], None] | None:
         """Return what measures the first audio of a reply when it is written, None for all audio after it."""
@@ -83,7 +85,7 @@ class CallGauges:
         """Count a rejected utterance."""
         if message in _REJECTED:
             self._metrics.rejected.labels(_REJECTED[message]).inc()
-            self._turn_ended_at = None
+            self._turn_ended_at = self._request_awaited_since = None
 
     def malformed(self, error: MalformedError) -> None:
         """Count a message that could not be read."""

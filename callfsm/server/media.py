@@ -36,7 +36,11 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     limit = server.config.limits.twilio_message_bytes
     socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, max_msg_size=limit)
     await socket.prepare(request)
-    start = await _start_of(server, socket)
+    server.unstarted.add(socket)
+    try:
+        start = await _start_of(server, socket)
+    finally:
+        server.unstarted.discard(socket)
     if start is not None:
         ticket = _ticket_of(server, start)
         refusal = _refusal(server, start, ticket)

@@ -1,6 +1,7 @@
 """One call: two sockets, one timer, one machine. Everything of the call is started and ended here."""
 
 import asyncio
+import json
 import math
 from typing import Final
 
@@ -26,7 +27,7 @@ from callfsm.server.logs import CallLog
 from callfsm.server.metrics import Metrics
 from callfsm.server.outbox import Outbox, OutboxOverflowError
 from callfsm.server.performer import Performer
-from callfsm.server.tools import ask
+from callfsm.server.tools import ToolFailedError, ask
 from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
@@ -68,7 +69,12 @@ class CallSession:
 
     async def _answer_tool(self, effect: CallTool) -> None:
         tool = next(tool for tool in self._call.business.tool if tool.name == effect.name)
-        output = await ask(self._http, tool, self._call_sid, effect.arguments)
+        try:
+            output = await ask(self._http, tool, self._call_sid, effect.arguments)
+        except ToolFailedError as error:
+            self._log.warning("[TOOL] %s: %s", tool.name, error)
+            self._gauges.noted("tool_failed")
+            output = json.dumps({"error": str(error)})
         self.feed(ToolAnswered(self._loop.time(), effect.call_id, output))
 
     def _finish(self, error: BaseException | None = None) -> None:

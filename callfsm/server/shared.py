@@ -24,7 +24,8 @@ from callfsm.server.tokens import Tokens
 
 REMEMBERED_ENDINGS: Final = 1000
 AFTERWARDS_S: Final = 3.0
-"""So soon after a stream's end Twilio asks what follows it."""
+"""So soon Twilio asks what follows a stream that we closed, or fetches a clip that it was told to play."""
+ENDED_BY_TWILIO: Final = ("hangup", "twilio_lost")
 IDLE_POLL_S: Final = 0.05
 _LOG: Final = logging.getLogger("callfsm.server")
 FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
@@ -60,7 +61,9 @@ class Server:
     http: aiohttp.ClientSession = field(init=False)
     journals: JournalWriter | None = None
     _afterwards: OrderedDict[str, Afterwards] = field(factory=OrderedDict)
-    _owed_at: float = 0.0
+    unstarted: set[web.WebSocketResponse] = field(factory=set)
+    """Media sockets whose stream has not started."""
+    _needed_until: float = 0.0
     _ended: asyncio.Condition = field(factory=asyncio.Condition)
 
     @property
@@ -73,11 +76,17 @@ class Server:
         del self.calls[call_sid]
         self.metrics.active_calls.set(len(self.calls))
         self.metrics.calls.labels(reason.partition(":")[0]).inc()
+        if reason not in ENDED_BY_TWILIO:
+            self.stay()
         if reason.startswith(FAILURES):
             CallLog(call_sid).warning("[CALL] Ended: %s", reason)
             self.owe_words(call_sid, "apology")
         async with self._ended:
             self._ended.notify_all()
+
+    def stay(self) -> None:
+        """Be there for a moment: Twilio is about to ask for what follows a stream, or for a clip."""
+        self._needed_until = time.monotonic() + AFTERWARDS_S
 
     def refused(self, reason: str, place: str) -> None:
         """Note that somebody was not let in, in one line and one count."""
@@ -94,7 +103,6 @@ class Server:
 
     def _owe(self, call_sid: str, afterwards: Afterwards) -> None:
         self._afterwards[call_sid] = afterwards
-        self._owed_at = time.monotonic()
         while len(self._afterwards) > REMEMBERED_ENDINGS:
             self._afterwards.popitem(last=False)
 
@@ -108,13 +116,9 @@ class Server:
             await self._ended.wait_for(lambda: not self.calls)
 
     async def wait_until_idle(self) -> None:
-        """Return when no call is live or announced, and what follows the last ones has been asked for, or is not."""
-        while self.calls or self.tokens.has_new_ones or self._is_owing:  # noqa: ASYNC110 - time is one of the reasons
+        """Return when no call is live or announced, and Twilio has had time to ask for what follows the last ones."""
+        while self.calls or self.tokens.has_new_ones or time.monotonic() < self._needed_until:  # noqa: ASYNC110 - time is one of the reasons
             await asyncio.sleep(IDLE_POLL_S)
-
-    @property
-    def _is_owing(self) -> bool:
-        return bool(self._afterwards) and time.monotonic() - self._owed_at < AFTERWARDS_S
 
 
 SERVER: Final = web.AppKey("server", Server)

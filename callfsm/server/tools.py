@@ -11,8 +11,8 @@ MAX_ANSWER_BYTES: Final = 16 * 2**10
 """What a model is told must fit into its mind."""
 
 
-def _failure(why: str) -> str:
-    return json.dumps({"error": why})
+class ToolFailedError(Exception):
+    """A function did not do what it should. The argument says why, in words for the model and for the log."""
 
 
 async def _text_of(answer: aiohttp.ClientResponse) -> str:
@@ -26,23 +26,25 @@ async def _text_of(answer: aiohttp.ClientResponse) -> str:
 
 
 async def ask(http: aiohttp.ClientSession, tool: Tool, call_sid: str, arguments: str) -> str:
-    """Post the arguments and return the answer as JSON text; a failure is such a text, too, and never raises.
+    """Post the arguments and return the answer's text; raise ToolFailedError where there is none to be told.
 
     The webhook gets `{"name", "call_sid", "arguments"}`.
     """
     try:
         values = json.loads(arguments)
     except ValueError:
-        return _failure("the arguments are not JSON")
+        raise ToolFailedError("the arguments are not JSON") from None
     body = {"name": tool.name, "call_sid": call_sid, "arguments": values}
     timeout = aiohttp.ClientTimeout(total=tool.timeout_s)
     try:
         async with http.post(tool.url, json=body, timeout=timeout, allow_redirects=False) as answer:
             text = await _text_of(answer)
             if answer.status >= 300:
-                return _failure(f"the function answered with status {answer.status}")
+                raise ToolFailedError(f"the function answered with status {answer.status}")
     except (aiohttp.ClientError, OSError, TimeoutError):
-        return _failure("the function could not be reached")
+        raise ToolFailedError("the function could not be reached in time") from None
     except UnicodeDecodeError:
-        return _failure("the function did not answer with text")
-    return text if len(text) <= MAX_ANSWER_BYTES else _failure("the function answered with too much")
+        raise ToolFailedError("the function did not answer with text") from None
+    if len(text) > MAX_ANSWER_BYTES:
+        raise ToolFailedError("the function answered with too much")
+    return text

@@ -50,6 +50,7 @@ def _twiml(answer: VoiceResponse) -> web.Response:
 def _bring_to_an_end(request: web.Request, afterwards: Afterwards) -> web.Response:
     answer = VoiceResponse()
     if afterwards.clip:
+        request.app[SERVER].stay()
         answer.play(f"{_base(request)}/clips/{afterwards.clip}")
     if afterwards.number:
         answer.dial(afterwards.number)

@@ -7,7 +7,7 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -77,7 +77,7 @@ class MarkEchoed(msgspec.Struct, tag_field="event", tag="mark"):
 class DtmfBody(msgspec.Struct):
     """The key that was pressed."""
 
-    digit: str
+    digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]$")]
 
 
 class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf"):

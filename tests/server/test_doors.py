@@ -254,6 +254,32 @@ async def test_call_ended_by_shutdown_is_closed_as_going_away(tmp_path: Path) ->
     assert (await closing)[-1]["code"] == aiohttp.WSCloseCode.GOING_AWAY
 
 
+async def test_draining_server_waits_until_twilio_has_asked_what_follows() -> None:
+    async with by_hand() as hands:
+        twilio = await hands.call()
+        await hands.api()
+        next(iter(hands.server.calls.values())).end("no_media")
+        await twilio.until("closed")
+        await hands.server.wait_for_the_last_call()
+        idle = asyncio.create_task(hands.server.wait_until_idle())
+        await asyncio.wait([idle], timeout=0.2)
+        was_idle = idle.done()
+        hands.server._needed_until = 0.0
+        await asyncio.wait_for(idle, 5)
+
+    assert not was_idle
+
+
+async def test_stream_that_has_not_started_is_closed_as_going_away() -> None:
+    async with by_hand() as hands:
+        twilio = await hands.connect()
+        while not hands.server.unstarted:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.01)
+        closing = asyncio.create_task(twilio.next())
+
+    assert await closing == {"event": "closed", "code": aiohttp.WSCloseCode.GOING_AWAY}
+
+
 # Metrics
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from attrs import evolve
 
 from callfsm.config import Business, Config, LimitsConfig, Tool
-from callfsm.server.tools import ask
+from callfsm.server.tools import ToolFailedError, ask
 from tests.server.by_hand import LOUD, Api, Hands, Twilio, by_hand
 from tests.server.test_doors import post
 from tests.server.test_session import GRACELESS, answered, last_line
@@ -127,6 +127,23 @@ async def test_webhook_is_asked_and_its_answer_is_told() -> None:
     assert output["item"] == {"type": "function_call_output", "call_id": "c1", "output": '{"open": "9-18"}'}
 
 
+async def gone(_request: web.Request) -> web.Response:
+    return web.Response(status=410, text="secret")
+
+
+async def test_webhook_that_breaks_is_told_to_the_model_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with webhook(gone) as url:
+        async with by_hand(evolve(GRACELESS, business=(Business(tool=(lookup(url),)),))) as hands:
+            _, api = await answered(hands)
+            await calls_function(api, "lookup")
+            output = await api.until("conversation.item.create")
+
+    assert json.loads(output["item"]["output"]) == {"error": "the function answered with status 410"}
+    assert [record.getMessage() for record in caplog.records] == [
+        "[TOOL] lookup: the function answered with status 410"
+    ]
+
+
 async def test_webhook_that_does_not_answer_is_told_to_the_model_alone() -> None:
     async def never(_request: web.Request) -> web.Response:
         await asyncio.Event().wait()
@@ -144,10 +161,6 @@ async def test_webhook_that_does_not_answer_is_told_to_the_model_alone() -> None
     assert "error" in json.loads(output["item"]["output"])
 
 
-async def gone(_request: web.Request) -> web.Response:
-    return web.Response(status=410, text="secret")
-
-
 async def huge(_request: web.Request) -> web.Response:
     return web.Response(body=b"x" * 20_000)
 
@@ -161,22 +174,19 @@ async def elsewhere(_request: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize("answer", [gone, huge, binary, elsewhere])
-async def test_webhook_that_fails_is_an_error_and_no_exception(answer: Answer) -> None:
+async def test_webhook_that_fails_says_why(answer: Answer) -> None:
     async with webhook(answer) as url, aiohttp.ClientSession() as http:
-        output = await ask(http, lookup(url), "CA1", "{}")
+        with pytest.raises(ToolFailedError) as failed:
+            await ask(http, lookup(url), "CA1", "{}")
 
-    assert list(json.loads(output)) == ["error"]
-    assert "secret" not in output
+    assert "secret" not in str(failed.value)
 
 
 async def test_webhook_that_is_not_there_and_arguments_that_are_none_are_errors() -> None:
     async with aiohttp.ClientSession() as http:
-        outputs = [
-            await ask(http, lookup("http://127.0.0.1:1/"), "CA1", "{}"),
-            await ask(http, lookup("http://127.0.0.1:1/"), "CA1", "{"),
-        ]
-
-    assert [list(json.loads(output)) for output in outputs] == [["error"], ["error"]]
+        for arguments in ("{}", "{"):
+            with pytest.raises(ToolFailedError):
+                await ask(http, lookup("http://127.0.0.1:1/"), "CA1", arguments)
 
 
 async def test_keys_are_told_to_the_model_and_answered() -> None:
