@@ -88,8 +88,7 @@ def _is_prompt(_instance: object, attribute: "Attribute[Any]", value: str) -> No
     try:
         parts = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
         fields = [name if not form and conversion is None else "" for name, form, conversion in parts]
-        value.format(**dict.fromkeys(PROMPT_FIELDS, ""))
-    except (ValueError, KeyError, IndexError, AttributeError):
+    except ValueError:
         fields = [""]
     if not set(fields) <= set(PROMPT_FIELDS):
         known = ", ".join(f"{{{name}}}" for name in PROMPT_FIELDS)

@@ -7,13 +7,14 @@ from callfsm.call import Call
 from callfsm.events import Event, RealtimeError
 from callfsm.server.metrics import KNOWN_CODES, Metrics
 from callfsm.states.base import State
+from callfsm.states.transcripts import PUNCTUATION_LINE, SKIPPED_LINE, TOO_SHORT_LINE
 from callfsm.wire.malformed import MalformedError
 
 _ERROR = "realtime_error:"
 _REJECTED = {
-    "[TRANSCRIPT FILTER] Too short, ignoring": "transcript_too_short",
-    "[TRANSCRIPT FILTER] Punctuation noise, ignoring": "transcript_punctuation",
-    "[REALTIME] Skipping AI response – no real user utterance yet": "no_real_utterance_yet",
+    TOO_SHORT_LINE: "transcript_too_short",
+    PUNCTUATION_LINE: "transcript_punctuation",
+    SKIPPED_LINE: "no_real_utterance_yet",
 }
 """Utterances that were rejected, by the line that says so."""
 

@@ -17,7 +17,7 @@ from callfsm.config_file import config_values
 from callfsm.server.facts import facts_of
 from callfsm.server.link import RealtimeAddress
 from callfsm.server.session import CallSession
-from callfsm.server.shared import SERVER, Server
+from callfsm.server.shared import SERVER, Afterwards, Server
 from callfsm.server.tokens import Ticket
 from callfsm.server.webhooks import MEDIA_PATH
 from callfsm.wire import twilio
@@ -95,7 +95,7 @@ def _refusal(server: Server, start: twilio.Start, ticket: Ticket | None) -> str 
     if not start.start.media_format.is_mulaw:
         return "media_format"
     if len(server.calls) >= server.config.max_calls:
-        server.owe_words(start.start.call_sid, "busy")
+        server.owe(start.start.call_sid, Afterwards(clip="busy"))
         return "max_calls"
     return None
 
@@ -123,7 +123,7 @@ async def _carry(
             # The other side does not answer: what it has not read would keep the connection.
             request.transport.abort()
         if session.reason == TRANSFER:
-            server.owe_transfer(call_sid, business.transfer_number)
+            server.owe(call_sid, Afterwards(number=business.transfer_number))
         await server.call_ended(call_sid, session.reason)
 
 

@@ -80,7 +80,7 @@ class Server:
             self.stay()
         if reason.startswith(FAILURES):
             CallLog(call_sid).warning("[CALL] Ended: %s", reason)
-            self.owe_words(call_sid, "apology")
+            self.owe(call_sid, Afterwards(clip="apology"))
         async with self._ended:
             self._ended.notify_all()
 
@@ -93,15 +93,8 @@ class Server:
         self.metrics.rejected.labels(reason).inc()
         _LOG.warning("[DOOR] Refused at %s: %s", place, reason)
 
-    def owe_words(self, call_sid: str, clip: str) -> None:
-        """Have a clip spoken to a caller once the stream is closed."""
-        self._owe(call_sid, Afterwards(clip=clip))
-
-    def owe_transfer(self, call_sid: str, number: str) -> None:
-        """Have a caller connected to another number once the stream is closed."""
-        self._owe(call_sid, Afterwards(number=number))
-
-    def _owe(self, call_sid: str, afterwards: Afterwards) -> None:
+    def owe(self, call_sid: str, afterwards: Afterwards) -> None:
+        """Have a clip spoken, or another number connected, once a call's stream is closed."""
         self._afterwards[call_sid] = afterwards
         while len(self._afterwards) > REMEMBERED_ENDINGS:
             self._afterwards.popitem(last=False)

@@ -132,22 +132,24 @@ def adopt_response(call: "Call", event: ResponseCreated) -> None:
     call.response.response_id = event.response_id
 
 
-def cancel_response(call: "Call", event: Event) -> None:
-    """Cancel our response, by its id where it has begun; whatever comes of it from now on is dropped."""
+def _send_cancel(call: "Call") -> None:
     response = call.response
-    response.move(ResponseInput.CANCELLED)
     response.settle()
-    response.cancelled_at = event.at
     response.cancel_event_id = call.event_id("cancel")
     call.effects.append(CancelResponse(response.cancel_event_id, response.response_id))
+
+
+def cancel_response(call: "Call", event: Event) -> None:
+    """Cancel our response, by its id where it has begun; whatever comes of it from now on is dropped."""
+    call.response.move(ResponseInput.CANCELLED)
+    call.response.cancelled_at = event.at
+    _send_cancel(call)
 
 
 def cancel_begun_response(call: "Call", event: ResponseCreated) -> None:
     """Cancel, by the id that it has now, a response that began after its cancel."""
     adopt_response(call, event)
-    call.response.settle()
-    call.response.cancel_event_id = call.event_id("cancel")
-    call.effects.append(CancelResponse(call.response.cancel_event_id, event.response_id))
+    _send_cancel(call)
 
 
 def cancel_foreign(call: "Call", event: ResponseCreated | AudioDelta) -> None:

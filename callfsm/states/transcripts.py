@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 ANSWERABLE_MS = 300
 """An utterance with so much loud sound is answered even where no transcript of it comes."""
+TOO_SHORT_LINE = "[TRANSCRIPT FILTER] Too short, ignoring"
+PUNCTUATION_LINE = "[TRANSCRIPT FILTER] Punctuation noise, ignoring"
+SKIPPED_LINE = "[REALTIME] Skipping AI response – no real user utterance yet"
 
 # Guards
 
@@ -109,17 +112,17 @@ def accept_untranscribed(call: "Call", event: TranscriptFailed | TimerFired) -> 
 
 def log_too_short(call: "Call", _event: TranscriptCompleted) -> None:
     """Log that the transcript is too short."""
-    call.log(DEBUG, "[TRANSCRIPT FILTER] Too short, ignoring")
+    call.log(DEBUG, TOO_SHORT_LINE)
 
 
 def log_punctuation(call: "Call", _event: TranscriptCompleted) -> None:
     """Log that the transcript is punctuation."""
-    call.log(DEBUG, "[TRANSCRIPT FILTER] Punctuation noise, ignoring")
+    call.log(DEBUG, PUNCTUATION_LINE)
 
 
 def log_skipped_response(call: "Call", _event: object) -> None:
     """Log that no response is requested before the first real utterance."""
-    call.log(INFO, "[REALTIME] Skipping AI response – no real user utterance yet")
+    call.log(INFO, SKIPPED_LINE)
 
 
 def reject(call: "Call", event: TranscriptCompleted | TranscriptFailed | TimerFired) -> None:
