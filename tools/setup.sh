@@ -19,7 +19,8 @@ fi
 .venv/bin/python -m pip --version >/dev/null 2>&1 || "$candidate" -m venv --clear .venv
 echo "setup: installing $1 into .venv (once)" >&2
 log=.venv/setup.log
-if ! { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" &&
+# A lock is complete. pip must not look for more: it would find newer releases of what is asked for with an extra.
+if ! { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$1" &&
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2
     echo "setup: the packages of $1 could not be installed (is a package index within reach?)" >&2
