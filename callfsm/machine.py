@@ -5,6 +5,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from transitions import Machine
@@ -15,7 +16,7 @@ from callfsm.events import EVENTS, Event, ReplyDue, TimerFired
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states import TABLE
-from callfsm.states.base import State
+from callfsm.states.base import State, StateSpec
 
 # The library logs every callback at INFO, which costs three times the transition itself.
 logging.getLogger("transitions").setLevel(logging.WARNING)
@@ -25,16 +26,16 @@ class NoTransitionError(RuntimeError):
     """No row took an event: our own bug."""
 
 
-def build(machine_class: type[Machine] = Machine) -> Machine:
-    """Return a machine that runs the table; an event that a state ignores is a row that does nothing."""
+def build(table: Sequence[StateSpec] = TABLE, machine_class: type[Machine] = Machine) -> Machine:
+    """Return a machine that runs a table; an event that a state ignores is a row that does nothing."""
     machine = machine_class(
         model=None,
-        states=[{"name": spec.state, "on_enter": list(spec.entry), "final": not spec.transitions} for spec in TABLE],
+        states=[{"name": spec.state, "on_enter": list(spec.entry), "final": not spec.transitions} for spec in table],
         initial=None,
         auto_transitions=False,
         queued=False,
     )
-    for spec in TABLE:
+    for spec in table:
         for row in spec.transitions:
             machine.add_transition(
                 row.event.__name__, spec.state, row.to, conditions=list(row.when), before=list(row.do)
@@ -44,48 +45,51 @@ def build(machine_class: type[Machine] = Machine) -> Machine:
     return machine
 
 
-MACHINE: Final = build()
-_TRIGGER: Final = {event: MACHINE.events[event.__name__].trigger for event in EVENTS}
 _DEADLINE: Final = {spec.state: spec.deadline for spec in TABLE}
 _PAYS: Final = frozenset(spec.state for spec in TABLE if ReplyDue not in spec.ignores)
 """The states in which an owed response may be requested: those with rows for it."""
 
 
-def dispatch(call: Call, event: Event) -> list[Effect]:
-    """Feed one event; return what is to be done, in order.
+class Engine:
+    """What moves calls: a machine that has been built, and the order of things within one event."""
 
-    A deadline that has passed by the event's time is fed first, as `TimerFired` at that very time. An exception
-    from a row leaves no effects behind; the call is then to be ended.
-    """
-    call.moves.clear()
-    try:
-        while call.deadline <= event.at:
-            _step(call, TimerFired(call.deadline))
-        if type(event) is not TimerFired:
-            _step(call, event)
-    except BaseException:
-        call.effects.clear()
-        raise
-    effects, call.effects = call.effects, []
-    return effects
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._trigger = {event: machine.events[event.__name__].trigger for event in EVENTS}
 
+    def dispatch(self, call: Call, event: Event) -> list[Effect]:
+        """Feed one event; return what is to be done, in order.
 
-def _step(call: Call, event: Event) -> None:
-    _fire(call, event)
-    while call.backlog:
-        _fire(call, call.backlog.popleft())
-    while is_reply_due(call):
-        _fire(call, ReplyDue(event.at))
-    # A deadline that turns out to have passed long ago is due now: time does not run backwards.
-    call.deadline = max(next_deadline(call), event.at)
+        A deadline that has passed by the event's time is fed first, as `TimerFired` at that very time. An exception
+        from a row leaves no effects behind; the call is then to be ended.
+        """
+        call.moves.clear()
+        try:
+            while call.deadline <= event.at:
+                self._step(call, TimerFired(call.deadline))
+            if type(event) is not TimerFired:
+                self._step(call, event)
+        except BaseException:
+            call.effects.clear()
+            raise
+        effects, call.effects = call.effects, []
+        return effects
 
+    def _step(self, call: Call, event: Event) -> None:
+        self._fire(call, event)
+        while call.backlog:
+            self._fire(call, call.backlog.popleft())
+        while is_reply_due(call):
+            self._fire(call, ReplyDue(event.at))
+        # A deadline that turns out to have passed long ago is due now: time does not run backwards.
+        call.deadline = max(next_deadline(call), event.at)
 
-def _fire(call: Call, event: Event) -> None:
-    source = call.state
-    if not _TRIGGER[type(event)](call, call, event):
-        raise NoTransitionError(f"{type(event).__name__} in {source.name}")
-    if call.state is not source:
-        call.moves.append((source, type(event), call.state))
+    def _fire(self, call: Call, event: Event) -> None:
+        source = call.state
+        if not self._trigger[type(event)](call, call, event):
+            raise NoTransitionError(f"{type(event).__name__} in {source.name}")
+        if call.state is not source:
+            call.moves.append((source, type(event), call.state))
 
 
 def is_reply_due(call: Call) -> bool:
@@ -106,3 +110,9 @@ def next_deadline(call: Call) -> float:
     if call.state is State.ENDED:
         return math.inf
     return min(_DEADLINE[call.state](call), call.turn.deadline, call.digits_deadline, *call.tools.values())
+
+
+ENGINE: Final = Engine(build())
+"""The one that all calls share."""
+MACHINE: Final = ENGINE.machine
+dispatch: Final = ENGINE.dispatch

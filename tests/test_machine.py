@@ -58,7 +58,7 @@ class BrokenError(RuntimeError):
 
 def patched(monkeypatch: pytest.MonkeyPatch, built: Machine) -> None:
     triggers = {event: built.events[event.__name__].trigger for event in EVENTS if event.__name__ in built.events}
-    monkeypatch.setattr(machine, "_TRIGGER", triggers)
+    monkeypatch.setattr(machine.ENGINE, "_trigger", triggers)
 
 
 def recorded(seen: list[str]) -> Machine:

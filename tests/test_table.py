@@ -151,7 +151,7 @@ def test_each_run_uses_the_one_machine_class_given() -> None:
     class Other(Machine):
         """A machine of another class, as the drawings use one."""
 
-    assert isinstance(build(Other), Other)
+    assert isinstance(build(machine_class=Other), Other)
 
 
 # The cover
@@ -194,7 +194,7 @@ def run(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[Row
     for case in cases:
         call = case.given.call()
         with monkeypatch.context() as patched:
-            patched.setattr(machine, "_TRIGGER", triggers)
+            patched.setattr(machine.ENGINE, "_trigger", triggers)
             dispatch(call, case.event)
     return fired, seen
 

@@ -158,7 +158,7 @@ def test_the_page_has_every_row_of_the_engine() -> None:
 def test_the_changes_of_state_are_those_that_the_library_draws() -> None:
     theirs = {
         (source, target, row.split()[0])
-        for source, target, label in ARROW.findall(build(Drawn).get_graph().draw(None))
+        for source, target, label in ARROW.findall(build(machine_class=Drawn).get_graph().draw(None))
         for row in label.split(" | ")
         if "[internal]" not in row
     }
