@@ -65,6 +65,10 @@ class Journal:
         """Write an event, and the state before and after it."""
         self._writer.put(self.path, (event, source, dest))
 
+    def note(self, level: int, message: str) -> None:
+        """Write a line of the call's log that no event explains."""
+        self._writer.put(self.path, {"log": {"level": level, "message": message}})
+
     def end(self, summary: dict[str, Any]) -> None:
         """Write the last line and close the file."""
         self._writer.put(self.path, {"end": summary})

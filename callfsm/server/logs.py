@@ -4,16 +4,25 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
+from callfsm.audit.journal import Journal
+
 FORMAT = "%(asctime)s %(levelname)s %(call_sid)s %(message)s"
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
     """The log of one call: the record's field `call_sid` names it."""
 
-    def __init__(self, call_sid: str) -> None:
+    def __init__(self, call_sid: str, journal: Journal | None) -> None:
         # A peer names the call; a name of two lines must not become two lines of the log.
         shown = "".join(character if character.isprintable() else "?" for character in call_sid)
         super().__init__(logging.getLogger("callfsm.call"), {"call_sid": shown})
+        self._journal = journal
+
+    def say(self, level: int, message: str, *, exc_info: bool = False) -> None:
+        """Write a line that is the shell's and not the machine's: the journal holds it, for replay cannot make it."""
+        self.log(level, message, exc_info=exc_info)
+        if self._journal is not None:
+            self._journal.note(level, message)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Leave the message as it is; the call stands in the record's field."""

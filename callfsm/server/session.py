@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from logging import ERROR, WARNING
 from typing import Final
 
 import aiohttp
@@ -34,6 +35,8 @@ from callfsm.wire.malformed import MalformedError
 
 CLOSE_CODES: Final = {"shutdown": aiohttp.WSCloseCode.GOING_AWAY}
 """The close code of the media socket by the reason of the call's end; 1000 for every other."""
+FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
+"""Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
 WAITING_BYTES: Final = 16 * 2**20
 """A reply of half an hour that the caller's side does not take is too much."""
 
@@ -48,7 +51,7 @@ class CallSession:
         self._encoder = twilio.Encoder(start.stream_sid)
         self._framer = twilio.Framer()
         self._journal = journal
-        self._log = CallLog(self._call_sid)
+        self._log = CallLog(self._call_sid, journal)
         self._gauges = CallGauges(metrics)
         self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
@@ -72,7 +75,7 @@ class CallSession:
         try:
             output = await ask(self._http, tool, self._call_sid, effect.arguments)
         except ToolFailedError as error:
-            self._log.warning("[TOOL] %s: %s", tool.name, error)
+            self._log.say(WARNING, f"[TOOL] {tool.name}: {error}")
             self._gauges.noted("tool_failed")
             output = json.dumps({"error": str(error)})
         self.feed(ToolAnswered(self._loop.time(), effect.call_id, output))
@@ -138,7 +141,7 @@ class CallSession:
         self._performer.counts[error.place] += 1
         self._gauges.malformed(error)
         if self._performer.counts[error.place] == 1:
-            self._log.warning("[WIRE] %s", error.place)
+            self._log.say(WARNING, f"[WIRE] {error.place}")
 
     async def run(self, socket: web.WebSocketResponse, http: aiohttp.ClientSession, address: RealtimeAddress) -> None:
         """Carry the call from its start to its end; both legs are closed when this returns."""
@@ -158,7 +161,7 @@ class CallSession:
         except OutboxOverflowError as error:
             self._stop(f"{error}_not_reading")
         except Exception:  # noqa: BLE001 - a bug of ours ends this call and no other
-            self._log.exception("[BUG] The call is ended")
+            self._log.say(ERROR, "[BUG] The call is ended", exc_info=True)
             self._stop("internal_error")
         finally:
             limit.cancel()
@@ -168,7 +171,7 @@ class CallSession:
             try:
                 await self._close(socket, tasks)
             finally:
-                self._close_journal()
+                self._report_end()
 
     async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
         *of_twilio, of_realtime = tasks
@@ -197,7 +200,14 @@ class CallSession:
         if not task.cancelled() and task.exception() is not None:
             self._finish(task.exception())
 
-    def _close_journal(self) -> None:
+    @property
+    def has_failed(self) -> bool:
+        """Whether the call's end was our side's failure."""
+        return self.reason.startswith(FAILURES)
+
+    def _report_end(self) -> None:
+        if self.has_failed:
+            self._log.say(WARNING, f"[CALL] Ended: {self.reason}")
         if self._journal is not None:
             state = self._call.state.name
             if self._link.dropped:

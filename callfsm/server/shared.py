@@ -16,10 +16,9 @@ from callfsm.audit.journal import JournalWriter
 from callfsm.config import Config
 from callfsm.environment import Environment
 from callfsm.server.clips import read_clips, read_greetings
-from callfsm.server.logs import CallLog
 from callfsm.server.metrics import Metrics
 from callfsm.server.security import Doorkeeper
-from callfsm.server.session import CallSession
+from callfsm.server.session import FAILURES, CallSession
 from callfsm.server.tokens import Tokens
 
 REMEMBERED_ENDINGS: Final = 1000
@@ -28,8 +27,6 @@ AFTERWARDS_S: Final = 3.0
 ENDED_BY_TWILIO: Final = ("hangup", "twilio_lost")
 IDLE_POLL_S: Final = 0.05
 _LOG: Final = logging.getLogger("callfsm.server")
-FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
-"""Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
 
 
 @frozen
@@ -79,7 +76,6 @@ class Server:
         if reason not in ENDED_BY_TWILIO:
             self.stay()
         if reason.startswith(FAILURES):
-            CallLog(call_sid).warning("[CALL] Ended: %s", reason)
             self.owe(call_sid, Afterwards(clip="apology"))
         async with self._ended:
             self._ended.notify_all()
