@@ -551,3 +551,19 @@ def test_keys_pressed_while_a_function_is_awaited_get_no_answer_of_their_own() -
     assert 0 == requests(dialogue.effects)
 
     assert 1 == requests(dialogue.answers())
+
+
+@FAREWELLS
+def test_a_sound_that_keeps_the_assistant_from_leaving_and_is_nobodys_has_the_caller_answered(farewell: str) -> None:
+    """Else both would wait: the question was met with nothing but a goodbye that was not let."""
+    dialogue = asked()
+    dialogue.caller.speaks(40)
+    dialogue.openai.calls(farewell)
+    dialogue.openai.finishes()
+
+    assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
+
+    dialogue.caller.silent(600)
+
+    assert [2] == [request.turn for request in dialogue.did(CreateResponse)]
+    assert [] == dialogue.did(EndCall)

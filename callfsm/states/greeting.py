@@ -8,6 +8,7 @@ from callfsm.events import (
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
+    RealtimeReady,
     ReplyDue,
     ReplyTranscript,
     ResponseCreated,
@@ -21,7 +22,7 @@ from callfsm.events import (
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
-from callfsm.states.link import END, READY, lose
+from callfsm.states.link import END, lose
 from callfsm.states.playing import is_caller_speaking, play
 from callfsm.states.responses import (
     OTHER_ERRORS,
@@ -86,7 +87,6 @@ SPEC = StateSpec(
         T(TimerFired,          None,       (is_transcript_overdue,),                 (log_skipped_response, reject)),
         T(TimerFired,          CANCELLING, (is_second_failure,),                     (cancel_response,)),
         T(TimerFired,          CANCELLING, (),                                       (cancel_response, count_failure, owe_greeting)),
-        *READY,
         T(RealtimeLost,        WAITING,    (),                                       (lose, owe_greeting)),
         T(RealtimeError,       WAITING,    (is_request_blocked, is_second_failure),  (response_over,)),
         T(RealtimeError,       WAITING,    (is_request_blocked, is_blocker_over),    (response_over, owe_greeting)),
@@ -96,7 +96,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
+    ignores=(RealtimeReady, ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

@@ -45,6 +45,11 @@ def is_leaving(call: "Call", _event: Event) -> bool:
     return bool(call.farewell) and is_silent
 
 
+def has_bidden_farewell(call: "Call", _event: Event) -> bool:
+    """The assistant has asked to hang up or to transfer the caller, and has not been let."""
+    return bool(call.farewell)
+
+
 def is_awaited_answer(call: "Call", event: ToolAnswered) -> bool:
     """The function has been called and has not been given up."""
     return event.call_id in call.tools

@@ -223,6 +223,8 @@ CASES = [
     case("there is no such function: the reply is requested at the end", LISTENING, BEGUN.then(calls("order", 3.0)), done(3.5), LISTENING, [ASK],
          {**asked(3.5), "response.owed": Owed.NOTHING, **NEW, "response.settled_ids": ["r1"]}),
     case("the assistant hangs up without a word", LISTENING, BEGUN.then(calls("hang_up", 3.0)), done(3.5), ENDED, [EndCall("hang_up")], leaves("hang_up")),
+    case("the assistant hangs up without a word while the caller makes a sound: it is told, and a reply is owed", LISTENING,
+         BEGUN.then(loud(3.0, "s"), calls("hang_up", 3.0)), done(3.5), LISTENING, [AnswerTool("c1", STILL_TALKING)], {**OVER, **OWED, **KEPT, "deadline": INF}),
     case("the assistant transfers the caller without a word", LISTENING, BEGUN.then(calls("transfer_call", 3.0)), done(3.5), ENDED,
          [EndCall("transfer_call")], leaves("transfer_call")),
     case("the goodbye that was not heard, and the caller says more: the model is told", LISTENING,
