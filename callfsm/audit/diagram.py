@@ -1,4 +1,7 @@
-"""`callfsm diagram`: writes the diagrams, or says which of them no longer show the machine that runs."""
+"""`callfsm diagram`: writes the diagrams, or says which of them no longer show the machine that runs.
+
+It also draws what calls did on the chart, writes the table as JSON, and says what changed between two versions of it.
+"""
 
 import argparse
 import sys
@@ -7,13 +10,21 @@ from pathlib import Path
 from typing import Final
 
 from callfsm.audit import dot, dot_state, mermaid
+from callfsm.audit.difference import differences
 from callfsm.audit.drawing import DrawingError, draw, is_drawing_of
+from callfsm.audit.export import ExportError, load, to_json
 from callfsm.audit.graph import MARKER, Graph
 from callfsm.audit.markdown import transitions_page
 from callfsm.audit.model import read_machine
+from callfsm.audit.recording import JournalError, read_journal
+from callfsm.audit.sequences import FOLDER, sequence_charts
+from callfsm.audit.travelled import overlay, route_of
 
+_DIRECTORY: Final = Path("diagrams")
+_STDOUT: Final = "-"
 _STATES: Final = "states"
 _SUFFIXES: Final = frozenset({".md", ".mmd", ".svg"})
+_TRAVELLED: Final = "Drawn by callfsm diagram from journals"
 
 
 def render(graph: Graph | None = None) -> dict[str, str]:
@@ -24,6 +35,7 @@ def render(graph: Graph | None = None) -> dict[str, str]:
         "transitions.md": transitions_page(graph),
         **{f"{machine.name}.mmd": mermaid.phase_chart(machine) for machine in graph.machines},
         **{f"{_STATES}/{state.name.lower()}.mmd": mermaid.state_chart(graph, state) for state in graph.states},
+        **sequence_charts(),
     }
 
 
@@ -67,7 +79,7 @@ def stale(directory: Path, graph: Graph | None = None) -> list[str]:
 
 def _superfluous(directory: Path, graph: Graph) -> list[str]:
     known = {directory / path for path in (*render(graph), *sources(graph))}
-    found = [*directory.glob("*"), *(directory / _STATES).glob("*")]
+    found = [*directory.glob("*"), *directory.glob(f"{_STATES}/*"), *directory.glob(f"{FOLDER}/*")]
     ours = (file for file in found if file.suffix in _SUFFIXES and file not in known and MARKER in _read(file))
     return [file.relative_to(directory).as_posix() for file in ours]
 
@@ -79,24 +91,111 @@ def _read(file: Path) -> str:
         return ""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; return 0, 1 where `--check` finds a stale file, or 2 where writing is impossible."""
-    parser = argparse.ArgumentParser("callfsm diagram", description="Write the diagrams of the machine that runs.")
-    parser.add_argument("--check", action="store_true", help="write nothing; name the stale files and exit 1")
-    parser.add_argument("--dir", type=Path, default=Path("diagrams"), help="where they are (default: %(default)s)")
-    arguments = parser.parse_args(argv)
-    directory: Path = arguments.dir
-    try:
-        if not arguments.check:
-            write(directory)
-            return 0
-        outdated = stale(directory)
-    except (DrawingError, OSError) as error:
-        sys.stderr.write(f"callfsm diagram: {error}\n")
-        return 2
+def _bring_up_to_date(directory: Path, *, is_check: bool) -> int:
+    if not is_check:
+        write(directory)
+        return 0
+    outdated = stale(directory)
     for path in outdated:
         sys.stdout.write(f"stale: {directory / path}\n")
     return 1 if outdated else 0
+
+
+def _draw_journals(journals: Sequence[Path], out: Path | None) -> int:
+    graph = read_machine()
+    routes = [route_of(read_journal(journal)) for journal in journals]
+    for route in routes:
+        if route.warning:
+            sys.stderr.write(f"callfsm diagram: {route.warning}\n")
+    travelled = overlay(graph, routes)
+    if out is None or out.suffix == ".mmd":
+        _put(mermaid.travelled_chart(graph, travelled), out)
+    elif out.suffix == ".dot":
+        _put(dot.whole_chart(graph, travelled), out)
+    else:
+        # The marker would have `--check` in the same directory take it for one of the machine's own drawings.
+        _put(draw(dot.whole_chart(graph, travelled)).replace(MARKER, _TRAVELLED), out)
+    return 0
+
+
+def _print_differences(old: str, new: str | None) -> int:
+    groups = differences(load(old), load(new) if new else read_machine())
+    sys.stdout.write("\n".join("".join(f"{line}\n" for line in group) for group in groups) or "No change.\n")
+    return 1 if groups else 0
+
+
+def _put(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_bytes(text.encode())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("callfsm diagram", description="Write the diagrams of the machine that runs.")
+    parser.add_argument("--dir", type=Path, help=f"where they are (default: {_DIRECTORY})")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="write nothing; name the stale files and exit 1")
+    instead.add_argument(
+        "--journal",
+        type=Path,
+        nargs="+",
+        metavar="J",
+        help="draw the way of the call of one journal on the chart, or of many how often each way was taken",
+    )
+    instead.add_argument(
+        "--diff",
+        nargs="+",
+        metavar=("OLD", "NEW"),
+        help="say what changed in the table, and exit 1 if anything did; each is a git revision, whose code is run,"
+        " or a file written by --export; NEW is the machine that runs where it is not given",
+    )
+    instead.add_argument(
+        "--export",
+        nargs="?",
+        const=_STDOUT,
+        metavar="FILE",
+        help="write the whole table as JSON (default: to stdout)",
+    )
+    parser.add_argument(
+        "-o",
+        dest="out",
+        type=Path,
+        metavar="OUT",
+        help="with --journal: an .svg (needs graphviz), .dot or .mmd (default: Mermaid to stdout)",
+    )
+    return parser
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.dir is not None and (options.journal or options.diff or options.export):
+        parser.error("argument --dir: not allowed with argument --journal, --diff or --export")
+    if options.out is not None and not options.journal:
+        parser.error("argument -o: only allowed with argument --journal")
+    if options.out is not None and options.out.suffix not in {".svg", ".dot", ".mmd"}:
+        parser.error(f"argument -o: {options.out} must end in .svg, .dot or .mmd")
+    if options.diff and len(options.diff) > 2:
+        parser.error("argument --diff: expected OLD, or OLD and NEW")
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return 0, 1 where `--check` or `--diff` finds something, or 2 for what cannot be done."""
+    options = _options(argv)
+    try:
+        if options.journal:
+            return _draw_journals(options.journal, options.out)
+        if options.diff:
+            return _print_differences(*options.diff, *[None] * (2 - len(options.diff)))
+        if options.export is not None:
+            _put(to_json(read_machine()), None if options.export == _STDOUT else Path(options.export))
+            return 0
+        return _bring_up_to_date(options.dir or _DIRECTORY, is_check=options.check)
+    except (DrawingError, ExportError, JournalError, OSError) as error:
+        sys.stderr.write(f"callfsm diagram: {error}\n")
+        return 2
 
 
 if __name__ == "__main__":

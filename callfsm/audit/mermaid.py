@@ -1,10 +1,11 @@
 """The charts as Mermaid, for whoever reads them where it is rendered: a merge request, a wiki."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Final
 
-from callfsm.audit.dot import AUDIBLE, CANCELLING, INK, OVER, SILENT, paint
+from callfsm.audit.dot import AUDIBLE, CANCELLING, INK, NEVER, OVER, SILENT, UNUSED, Overlay, arrows, paint
 from callfsm.audit.graph import MARKER, Change, Graph, Named, PhaseMachine, Row, StateNode
 
 EVERY_STATE: Final = "EVERY_STATE"
@@ -22,6 +23,29 @@ def whole_chart(graph: Graph) -> str:
     body += _arrows(arrows)
     body += [f"{state.name} --> [*]" for state in graph.states if state.is_final]
     return _chart("callfsm", body, [state.name for state in graph.states])
+
+
+def travelled_chart(graph: Graph, overlay: Overlay) -> str:
+    """Draw the changes of state with what calls did on them; a flowchart, for only there can an arrow be grey."""
+    boxes = {
+        state.name: f"<b>{state.name}</b><br/>{_text(overlay.boxes.get(state.name, 'never'))}"
+        for state in graph.states
+    }
+    boxes |= {EVERY_STATE: "every other state"} if graph.common_changes() else {}
+    body = [f"START(( )) --> {graph.initial}", *(f'{name}["{text}"]' for name, text in boxes.items())]
+    styles = [f"style START fill:{INK},stroke:{INK}"]
+    for name in boxes:
+        look, ink = (paint(name), INK) if name in overlay.boxes else (NEVER, UNUSED)
+        styles.append(f"style {name} fill:{look.fill},stroke:{look.line},color:{ink}")
+    for number, ((source, target), changes) in enumerate(arrows(graph, EVERY_STATE, overlay).items(), 1):
+        uses = [overlay.use_of(source, change) for change in changes]
+        notes = [f": {use.note if use else 'never'}" * any(uses) for use in uses]
+        lines = [_text(_change(change) + note) for change, note in zip(changes, notes, strict=True)]
+        body.append(f'{source} -->|"{_lines(lines)}"| {target}')
+        colour, ink = (paint(target).line, INK) if any(uses) else (UNUSED, UNUSED)
+        styles.append(f"linkStyle {number} stroke:{colour},stroke-width:{overlay.width_of(uses)}px,color:{ink}")
+    head = ["---", f"title: {json.dumps(overlay.caption)}", "---", "flowchart TB"]
+    return "\n".join([*head, *(f"  {line}" for line in (*body, *styles))]) + "\n"
 
 
 def state_chart(graph: Graph, state: StateNode) -> str:

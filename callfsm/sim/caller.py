@@ -1,7 +1,7 @@
 """A simulated caller: place a call to a webhook or a media socket, and script who says what when."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -12,6 +12,7 @@ from yarl import URL
 from callfsm.hearing.mulaw import FRAME_BYTES, FRAME_MS
 from callfsm.sim.earpiece import SILENCE
 from callfsm.sim.media_line import Entry, Kind, MediaLine
+from callfsm.sim.sockets import Socket
 from callfsm.sim.webhook import Details, Signer, Stream, at_origin, ring
 
 _CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=1.0)
@@ -23,7 +24,7 @@ class CallOverError(ConnectionError):
 
 @attrs.define(eq=False)
 class SimulatedCaller:
-    """A call in progress; `place_call` makes one.
+    """A call in progress; `place_call` makes one, and `on_line` where there is a socket already.
 
     Every `..._ms` and `line_s` is line time, which runs `speed` times as fast as the clock; every `timeout_s`
     is real time. What waits raises TimeoutError when that is up, and CallOverError when the call ends first.
@@ -31,8 +32,8 @@ class SimulatedCaller:
     """
 
     _line: MediaLine
-    _session: aiohttp.ClientSession
-    _socket: aiohttp.ClientWebSocketResponse
+    _lose: Callable[[], Awaitable[object]]
+    _socket: Socket
     _streaming: asyncio.Task[None]
 
     @property
@@ -115,7 +116,7 @@ class SimulatedCaller:
         """Lose the connection: no `stop`, no closing handshake."""
         self._line.end()
         self._streaming.cancel()
-        await self._session.close()
+        await self._lose()
 
     async def send_raw(self, message: str | bytes) -> None:
         """Send a text or binary message as it stands, outside the numbering: for misbehaviour."""
@@ -157,17 +158,29 @@ async def place_call(
         headers = signer.headers(stream.url, {})
         async with session.ws_connect(media_url, headers=headers, timeout=_CLOSE_TIMEOUT) as socket:
             line = MediaLine(details, speed, background, echo_marks, socket)
-            await line.start(stream.parameters)
-            streaming, listening = asyncio.create_task(line.stream()), asyncio.create_task(line.listen())
-            for task in (streaming, listening):
-                # Else a script would wait for ever on a line whose task has died.
-                task.add_done_callback(lambda _: line.end())
-            caller = SimulatedCaller(line, session, socket, streaming)
-            try:
+            async with on_line(line, socket, stream.parameters, lose=session.close) as caller:
                 yield caller
-            finally:
-                await caller.hang_up()
-                await _finish(streaming, listening)
+
+
+@asynccontextmanager
+async def on_line(
+    line: MediaLine, socket: Socket, parameters: Mapping[str, str], lose: Callable[[], Awaitable[object]]
+) -> AsyncIterator[SimulatedCaller]:
+    """Be the caller on a line whose socket is open, and hang up at the end of the block.
+
+    `lose` breaks the connection off.
+    """
+    await line.start(parameters)
+    streaming, listening = asyncio.create_task(line.stream()), asyncio.create_task(line.listen())
+    for task in (streaming, listening):
+        # Else a script would wait for ever on a line whose task has died.
+        task.add_done_callback(lambda _: line.end())
+    caller = SimulatedCaller(line, lose, socket, streaming)
+    try:
+        yield caller
+    finally:
+        await caller.hang_up()
+        await _finish(streaming, listening)
 
 
 async def _route(

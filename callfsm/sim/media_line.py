@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-import aiohttp
 import attrs
+from aiohttp import WSMsgType
 
 from callfsm.hearing.mulaw import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from callfsm.sim.changes import Changes
 from callfsm.sim.earpiece import SILENCE, Earpiece, Heard, Moment
+from callfsm.sim.sockets import Socket
 from callfsm.sim.webhook import Details
 
 
@@ -53,7 +54,7 @@ class MediaLine:
     speed: float
     background: bytes
     echo_marks: bool
-    _socket: aiohttp.ClientWebSocketResponse
+    _socket: Socket
     log: list[Entry] = attrs.field(factory=list, init=False)
     changes: Changes = attrs.field(factory=Changes, init=False)
     earpiece: Earpiece = attrs.field(factory=Earpiece, init=False)
@@ -109,7 +110,7 @@ class MediaLine:
         """Play and log what the server sends, until the socket closes."""
         async for message in self._socket:
             await self._happen(self.earpiece.advance(self._sample_now()))
-            if message.type is aiohttp.WSMsgType.TEXT:
+            if message.type is WSMsgType.TEXT:
                 await self._receive(message.data)
             else:
                 self.note(Kind.FAULT, f"a {message.type.name} message")

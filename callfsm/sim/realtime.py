@@ -16,6 +16,7 @@ from callfsm.sim.changes import Changes
 from callfsm.sim.realtime_connection import Connection
 from callfsm.sim.realtime_script import Fault, Script
 from callfsm.sim.realtime_session import Session
+from callfsm.sim.sockets import Socket
 
 PATH: Final = "/v1/realtime"
 _BETA_REFUSED: Final = 4000
@@ -109,13 +110,14 @@ async def _connect(request: web.Request) -> web.StreamResponse:
             if request.headers.get("OpenAI-Beta") == "realtime=v1":
                 await _refuse_beta(connection)
             else:
-                await _converse(connection, socket)
+                await converse(connection, socket)
         finally:
             connection.end()
     return socket
 
 
-async def _converse(connection: Connection, socket: web.WebSocketResponse) -> None:
+async def converse(connection: Connection, socket: Socket) -> None:
+    """Answer one client, by its connection's script, until its socket is closed."""
     session = Session(connection)
     await session.open()
     async for message in socket:

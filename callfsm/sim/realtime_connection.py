@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 import attrs
-from aiohttp import web
 
 from callfsm.sim.changes import Changes
 from callfsm.sim.realtime_conversation import Conversation, Item
 from callfsm.sim.realtime_script import Fault, Script
+from callfsm.sim.sockets import Socket
 
 _BETA_NAMES: Final = {
     "conversation.item.added": "conversation.item.created",
@@ -48,7 +48,7 @@ class Connection:
     number: int
     model: str
     script: Script
-    _socket: web.WebSocketResponse
+    _socket: Socket
     _tasks: asyncio.TaskGroup
     received: list[Record] = attrs.field(factory=list, init=False)
     sent: list[Record] = attrs.field(factory=list, init=False)
