@@ -1,15 +1,18 @@
-"""The command line: `callfsm call`, `callfsm simulate`, `callfsm diagram`."""
+"""The command line: `callfsm call`, `simulate`, `replay`, `report`, `verify`, `diagram`."""
 
 import argparse
 import asyncio
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
-from callfsm.audit import diagram
+from callfsm.audit import diagram, replay, report
+from callfsm.audit.verify import command as verify
 from callfsm.hearing.wav import read_wav, write_wav
 from callfsm.sim.caller import CallOverError, SimulatedCaller, place_call
 from callfsm.sim.realtime import PATH, serve
@@ -18,6 +21,12 @@ from callfsm.sim.realtime_script_file import load_script
 from callfsm.sim.timeline import timeline
 from callfsm.sim.webhook import Details, NotConnectedError, Signer
 
+_AUDIT: Final[dict[str, tuple[Callable[[Sequence[str]], int], str]]] = {
+    "replay": (replay.main, "run journals again: the log of a call, what other numbers would change, a test of it"),
+    "report": (report.main, "tell a call from its journal on one page"),
+    "verify": (verify.main, "explore every reachable configuration of the machine and check the laws there"),
+    "diagram": (diagram.main, "draw the machine that runs, with calls on it, or what changed in it"),
+}
 LINGER_S = 8.0
 LONGEST_REPLY_S = 120.0
 
@@ -42,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--script", type=Path, metavar="FILE", help="TOML: what is transcribed and answered")
     simulate.set_defaults(run=_simulate)
 
-    # Only named here: its own module reads its options.
-    commands.add_parser("diagram", help="draw the machine that runs")
+    for name, (_, says) in _AUDIT.items():
+        # Only named here: its own module reads its options.
+        commands.add_parser(name, help=says)
     return parser
 
 
@@ -97,8 +107,12 @@ def _simulate(options: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["diagram"]:
-        return diagram.main(arguments[1:])
+    for stream in (sys.stdout, sys.stderr):
+        # What callers say is in any language, whatever the terminal's.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+    if arguments and arguments[0] in _AUDIT:
+        return _AUDIT[arguments[0]][0](arguments[1:])
     options = _parser().parse_args(arguments)
     code: int = options.run(options)
     return code

@@ -105,11 +105,16 @@ def is_reply_due(call: Call) -> bool:
     )
 
 
+def state_deadline(call: Call) -> float:
+    """Return when the call wants `TimerFired` for the state that it is in."""
+    return _DEADLINE[call.state](call)
+
+
 def next_deadline(call: Call) -> float:
     """Return when the call next wants `TimerFired`: for its state, a transcript, digits, or a function's answer."""
     if call.state is State.ENDED:
         return math.inf
-    return min(_DEADLINE[call.state](call), call.turn.deadline, call.digits_deadline, *call.tools.values())
+    return min(state_deadline(call), call.turn.deadline, call.digits_deadline, *call.tools.values())
 
 
 ENGINE: Final = Engine(build())

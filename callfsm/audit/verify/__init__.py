@@ -1,0 +1,1 @@
+"""`callfsm verify`: every order of events, on the machine that runs, with the laws checked at every step."""

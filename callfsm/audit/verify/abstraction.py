@@ -1,0 +1,243 @@
+"""When two calls are one configuration: what is compared, what is put into a bucket, and why nothing is lost by it.
+
+Two calls with the same key must react alike to every input, as far as the laws can see: the same next keys, the same
+rows. Exploration relies on it, and `agreement` checks it on calls that came to one key by different ways: a bucket
+that is too coarse does not go unnoticed.
+
+Every field of a call is either in a bucket or in `LEFT_OUT`, with the reason; a test holds this page to that.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from callfsm.audit.verify.watch import Watch
+from callfsm.call import Call
+from callfsm.hearing.mulaw import FRAME_MS
+from callfsm.hearing.turn import Utterance
+from callfsm.speaking.playback import PlaybackPhase
+from callfsm.speaking.response import Owed, ResponsePhase
+from callfsm.states.transcripts import ANSWERABLE_MS
+
+
+@frozen
+class Bucket:
+    """One component of a configuration."""
+
+    name: str
+    why: str
+    of: Callable[[Call, Watch], Hashable]
+    fields: tuple[str, ...]
+    """The call's fields that it stands for."""
+
+
+def _energy(call: Call, utterance: Utterance) -> str:
+    if call.has_real_user_utterance:
+        return ""
+    limit = call.gate.threshold_rms**2
+    if utterance._spoken_power >= limit * (call.config.turn.max_turn_ms // FRAME_MS):  # noqa: SLF001 - its RMS with what may follow
+        return "strong"
+    return "even" if utterance.rms >= call.gate.threshold_rms else "faint"
+
+
+def _loudness(call: Call, utterance: Utterance) -> int:
+    limits = (call.config.turn.min_speech_ms - FRAME_MS, call.config.turn.min_speech_ms, ANSWERABLE_MS)
+    return sum(utterance.loud_ms >= limit for limit in limits)
+
+
+def _open(call: Call, _watch: Watch) -> Hashable:
+    utterance = call.turn.open
+    if utterance is None:
+        return None
+    quiet = (utterance.quiet_ms > 0) + (utterance.quiet_ms >= call.config.gate.hangover_ms + FRAME_MS)
+    return _loudness(call, utterance), quiet, _energy(call, utterance)
+
+
+def _waiting(call: Call, utterance: Utterance) -> Hashable:
+    return (
+        utterance.loud_ms >= ANSWERABLE_MS,
+        not call.has_real_user_utterance and utterance.rms >= call.gate.threshold_rms,
+        utterance.item_id is not None,
+        utterance.commit_event_id is not None,
+    )
+
+
+def _unsettled(call: Call, _watch: Watch) -> Hashable:
+    return tuple(_waiting(call, utterance) for utterance in call.turn.unsettled)
+
+
+def _unacknowledged(call: Call, _watch: Watch) -> Hashable:
+    places = {id(utterance): place for place, utterance in enumerate(call.turn.unsettled)}
+    return tuple((utterance.rejected, places.get(id(utterance))) for utterance in call.turn.unacknowledged)
+
+
+def _held(call: Call, _watch: Watch) -> Hashable:
+    loud = [frame.rms >= call.gate.threshold_rms for frame in call.gate.held]
+    return tuple(loud[loud.index(True) :]) if True in loud else ()
+
+
+_NOT_GENERATING: Final = (ResponsePhase.NONE, ResponsePhase.CANCELLING, ResponsePhase.OVERTAKEN)
+
+
+def _is_silent(call: Call) -> bool:
+    """Nothing is generated, held back, or heard."""
+    return call.response.phase is ResponsePhase.NONE and call.playback.phase is PlaybackPhase.IDLE
+
+
+def _response(call: Call, watch: Watch) -> Hashable:
+    response = call.response
+    if _is_silent(call):
+        return ()
+    requested = response.phase is ResponsePhase.REQUESTED
+    is_dead = response.phase in _NOT_GENERATING and call.playback.phase is PlaybackPhase.IDLE
+    return (
+        response.phase,
+        None if is_dead else response.kind,
+        response.response_id is not None,
+        response.response_id in response.settled_ids,
+        watch.playable_id is not None,
+        requested and response.other_over_at >= response.requested_at,
+        response.has_called_tool and response.phase is ResponsePhase.ACTIVE,
+    )
+
+
+def _playback(call: Call, _watch: Watch) -> Hashable:
+    playback = call.playback
+    ahead = [mark.at_byte == playback.sent for mark in playback.marks]
+    return playback.phase, len(playback.held), len(ahead), any(ahead), playback.sent > playback._marked  # noqa: SLF001 - what the last mark stands behind
+
+
+def _greeting(call: Call, watch: Watch) -> Hashable:
+    if call.has_real_user_utterance:
+        return ()
+    return call.business.enable_greeting, bool(call.greeting_clip), watch.greeting_heard
+
+
+def _debts(call: Call, watch: Watch) -> Hashable:
+    response = call.response
+    is_quiet = response.phase in _NOT_GENERATING and call.playback.phase is PlaybackPhase.IDLE
+    is_forgotten = is_quiet and response.owed is Owed.NOTHING and not call.tools
+    return response.owed, min(response.failures, 1), 0 if is_forgotten else response.restored, watch.debt
+
+
+def _request(_call: Call, watch: Watch) -> Hashable:
+    return watch.is_in_flight, watch.is_overtaken
+
+
+def _timers(call: Call, _watch: Watch) -> Hashable:
+    return bool(call.digits), bool(call.tools), bool(call.farewell)
+
+
+def _session(call: Call, _watch: Watch) -> Hashable:
+    return call.is_ready, call.has_real_user_utterance
+
+
+def _measured(call: Call, _watch: Watch) -> Hashable:
+    return tuple([frame.rms for frame in call.calibration])
+
+
+BUCKETS: Final[Sequence[Bucket]] = (
+    Bucket("state", "as it is", lambda call, _: call.state, ("state",)),
+    Bucket("session", "as it is", _session, ("is_ready", "has_real_user_utterance")),
+    Bucket(
+        "greeting",
+        "whether there is one, a recording, and whether it was heard; nobody asks once somebody real has spoken",
+        _greeting,
+        ("business", "greeting_clip"),
+    ),
+    Bucket("calibration", "as it is", _measured, ("calibration",)),
+    Bucket("turn", "as it is", lambda call, _: call.turn.phase, ("turn.phase",)),
+    Bucket(
+        "open utterance",
+        "guards compare with these limits alone, and longer inputs cross each from anywhere below it. Its loud"
+        " frames: before the last frame of a blip, there, speech, answerable; its quiet since then: none, in the"
+        " hangover, past it; its RMS: at the threshold whatever follows, there for now, below it. How full it is:"
+        " an answerable one can be filled up in one input",
+        _open,
+        ("turn.open",),
+    ),
+    Bucket(
+        "unsettled",
+        "of each: answerable, loud enough to be the first real one, named, committed",
+        _unsettled,
+        ("turn.unsettled",),
+    ),
+    Bucket(
+        "unacknowledged",
+        "which of the unsettled they are, or that they are settled, and whether they were rejected",
+        _unacknowledged,
+        ("turn.unacknowledged",),
+    ),
+    Bucket(
+        "held frames",
+        "from the first loud one on: what is weak before it leaves first, and belongs to no utterance",
+        _held,
+        ("gate.held",),
+    ),
+    Bucket(
+        "response",
+        "phase and kind; whether its id is known, is settled, and may be played. Nothing of it matters in silence",
+        _response,
+        (
+            "response.phase",
+            "response.kind",
+            "response.response_id",
+            "response.settled_ids",
+            "response.other_over_at",
+            "response.requested_at",
+            "response.has_called_tool",
+        ),
+    ),
+    Bucket("request", "what the laws remember of it", _request, ("response.turn",)),
+    Bucket(
+        "debts",
+        "what is owed; a second failure counts as any more would; how often it was owed again is forgotten with it",
+        _debts,
+        ("response.owed", "response.failures", "response.restored"),
+    ),
+    Bucket(
+        "playback",
+        "phase; how many marks are pending, whether one stands behind the last byte, whether a tail has none",
+        _playback,
+        ("playback.phase", "playback.held", "playback.marks", "playback.sent", "playback._marked"),
+    ),
+    Bucket(
+        "keys and functions",
+        "whether there are any",
+        _timers,
+        ("digits", "digits_deadline", "tools", "farewell"),
+    ),
+)
+
+_TIME = "each deadline is offered as the next to pass, whatever the clock: which are armed follows from the rest"
+_NAME = "compared for equality alone, and offered as the right, an older or an unknown one"
+_TEXT = "goes into effects and is read by no guard"
+LEFT_OUT: Final[dict[str, str]] = {
+    "config": "the same for all",
+    "briefing": _TEXT,
+    "gate.noise_floor_rms": "read by no guard once the threshold is set",
+    "gate.threshold_rms": "frames are offered below, just below, at and above it, whatever it is",
+    "response.create_event_id": _NAME,
+    "response.cancel_event_id": _NAME,
+    "response.cancelled_at": _TIME,
+    "playback.started_at": _TIME,
+    "playback.ends_at": _TIME,
+    "playback.confirmed": "how much was heard goes into effects; that all was heard is the phase",
+    "playback.last_mark": _NAME,
+    "playback._anchor": _TIME,
+    "playback._anchor_at": _TIME,
+    "playback._items": "which items were heard goes into effects",
+    "needs_reminder": _TEXT,
+    "backlog": "empty between two events",
+    "reply_transcript": _TEXT,
+    "cut": "which items were heard goes into effects",
+    "is_reply_unknown": _TEXT,
+    "farewell_call_id": _TEXT,
+    "history": _TEXT,
+    "end_reason": _TEXT,
+    "deadline": _TIME,
+    "effects": "empty between two events",
+    "moves": "of the newest event alone",
+    "_event_ids": _NAME,
+}

@@ -1,0 +1,171 @@
+"""Exploration: from the start of a call, every input in every order, until no new configuration turns up."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from callfsm.audit.verify.abstraction import BUCKETS, Bucket
+from callfsm.audit.verify.alphabet import inputs
+from callfsm.audit.verify.clock import TIMER, expire, timers
+from callfsm.audit.verify.copying import copy_of, shallow
+from callfsm.audit.verify.inputs import Input
+from callfsm.audit.verify.laws import Law, LawBrokenError
+from callfsm.audit.verify.watch import Watch
+from callfsm.call import Call
+from callfsm.effects import Effect
+from callfsm.events import EVENTS, Event
+from callfsm.machine import Engine, build
+from callfsm.states.base import State, StateSpec, Transition
+
+Place = tuple[str, str, int]
+"""A row: its state, its event, and its index among the state's rows for it."""
+TICK_S: Final = 1e-6
+"""Between two inputs time moves on, and so little that no deadline passes by itself."""
+_FAMILIES: Final = {one.name: one.family for one in inputs(2)}
+
+
+def traced(table: Sequence[StateSpec], fired: Counter[Place]) -> tuple[StateSpec, ...]:
+    """Return the table with one more action in every row, which counts that the row was taken."""
+
+    def tracing(place: Place) -> Any:
+        def trace(_call: Call, _event: Event) -> None:
+            fired[place] += 1
+
+        return trace
+
+    specs = []
+    for spec in table:
+        rows: list[Transition] = []
+        for event in EVENTS:
+            cell = [row for row in spec.transitions if row.event is event] or [Transition(event, None)]
+            places = [(spec.state.name, event.__name__, index) for index in range(len(cell))]
+            rows += [evolve(row, do=(tracing(p), *row.do)) for row, p in zip(cell, places, strict=True)]
+        specs.append(evolve(spec, transitions=tuple(rows), ignores=()))
+    return tuple(specs)
+
+
+@define(eq=False)
+class Configuration:
+    """One configuration, with the call that came to it first, and how."""
+
+    number: int
+    key: Hashable
+    call: Call
+    watch: Watch
+    now: float
+    parent: "Configuration | None" = None
+    by: str = ""
+    edges: list[tuple[str, int]] = field(factory=list)
+    """Input by input, the number of the configuration that follows."""
+    other: "Configuration | None" = None
+    """The newest call that came here by another way."""
+
+    def path(self) -> list[str]:
+        """Return the inputs that lead here, first to last."""
+        names: list[str] = []
+        here: Configuration | None = self
+        while here is not None and here.parent is not None:
+            names.append(here.by)
+            here = here.parent
+        return names[::-1]
+
+
+@frozen
+class Broken:
+    """A law that was broken, and the shortest way there."""
+
+    law: Law
+    why: str
+    path: tuple[str, ...]
+
+
+@define(eq=False)
+class Explorer:
+    """The configurations of one kind of call."""
+
+    engine: Engine
+    starts: Sequence[Call]
+    inputs: Sequence[Input]
+    buckets: Sequence[Bucket] = BUCKETS
+    found: dict[Hashable, Configuration] = field(factory=dict)
+    order: list[Configuration] = field(factory=list)
+    edges: int = 0
+    broken: list[Broken] = field(factory=list)
+
+    def run(self, most_broken: int = 1) -> None:
+        """Explore breadth first, so that the first way to a broken law is a shortest one."""
+        for start in self.starts:
+            self._add(start, Watch(), 0.0, None, "")
+        for here in self.order:
+            for name, events in self.choices(here):
+                try:
+                    call, watch, now, _ = self.follow(here, name, events)
+                except LawBrokenError as error:
+                    self.broken.append(Broken(error.law, error.why, (*here.path(), name)))
+                    if len(self.broken) >= most_broken:
+                        return
+                else:
+                    self.edges += 1
+                    here.edges.append((name, self._add(call, watch, now, here, name)))
+
+    def _add(self, call: Call, watch: Watch, now: float, parent: Configuration | None, by: str) -> int:
+        key = self.key_of(call, watch)
+        known = self.found.get(key)
+        if known is None:
+            known = self.found[key] = Configuration(len(self.order), key, call, watch, now, parent, by)
+            self.order.append(known)
+        elif parent is not known:
+            known.other = Configuration(known.number, key, call, watch, now, parent, by)
+        return known.number
+
+    def key_of(self, call: Call, watch: Watch) -> Hashable:
+        """Return what a configuration is known by; all ended calls are one."""
+        if call.state is State.ENDED:
+            return State.ENDED
+        return tuple([bucket.of(call, watch) for bucket in self.buckets])
+
+    def differing(self, key: Hashable, others: Sequence[Hashable]) -> tuple[str, ...]:
+        """Return the names of the buckets in which a key differs from the most similar of the others."""
+        if not isinstance(key, tuple):
+            return (str(key),)
+        gaps = [
+            tuple(bucket.name for bucket, mine, its in zip(self.buckets, key, other, strict=True) if mine != its)
+            for other in others
+            if isinstance(other, tuple)
+        ]
+        return min(gaps, key=len, default=("nothing alike",))
+
+    def choices(self, here: Configuration) -> Iterator[tuple[str, Sequence[Event]]]:
+        """Return the inputs that can happen, with their events; a timer's is made when it is followed."""
+        for one in self.inputs:
+            events = one.make(here.call, here.now)
+            if events:
+                yield one.name, events
+        for name in timers(here.call):
+            yield TIMER + name, ()
+
+    def events_of(self, name: str, call: Call, now: float) -> Sequence[Event]:
+        """Return an input's events for a call; none for a timer, whose event is made when it is followed."""
+        return next((one.make(call, now) for one in self.inputs if one.name == name), ())
+
+    def follow(
+        self, here: Configuration, name: str, events: Sequence[Event]
+    ) -> tuple[Call, Watch, float, list[Effect]]:
+        """Return what an input makes of a configuration; raise LawBrokenError where a law is broken."""
+        call, watch, now = copy_of(here.call), shallow(here.watch), here.now
+        effects: list[Effect] = []
+        for event in events or [expire(call, name.removeprefix(TIMER), now)]:
+            effects += watch.feed(self.engine, call, event)
+        return call, watch, now + TICK_S, effects
+
+
+def family_of(name: str) -> str:
+    """Return what an input is, whatever its length."""
+    return _FAMILIES.get(name, name)
+
+
+def engine_of(table: Sequence[StateSpec], fired: Counter[Place]) -> Engine:
+    """Return an engine that counts the rows it takes."""
+    return Engine(build(traced(table, fired)))

@@ -1,0 +1,164 @@
+"""What must be true of every call at every step, each law with its name.
+
+A law is judged by what went in and what came out. What has to be remembered for that is kept here and not taken from
+the call, which may be wrong about it.
+"""
+
+import math
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from callfsm.call import Call
+from callfsm.effects import (
+    AnswerTool,
+    AppendAudio,
+    CancelResponse,
+    ClearAudio,
+    ClearPlayback,
+    CommitAudio,
+    CreateItem,
+    CreateResponse,
+    DeleteItem,
+    Effect,
+    Log,
+    TruncateItem,
+)
+from callfsm.events import (
+    Event,
+    RmsFrame,
+    TimerFired,
+    TranscriptCompleted,
+    TranscriptFailed,
+)
+from callfsm.hearing.transcript import is_only_noise, is_real_speech, is_too_short
+from callfsm.speaking.playback import PlaybackPhase
+from callfsm.speaking.response import Owed, ResponsePhase
+from callfsm.states.base import State
+from callfsm.states.transcripts import ANSWERABLE_MS
+
+AUDIBLE: Final = (State.AI_GRACE, State.AI_SPEAKING)
+_SAID: Final = "User said: "
+_TO_REALTIME: Final = (
+    AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool,
+)  # fmt: skip
+"""All but the cancel of a barge-in, which the third law demands even without a session."""
+
+
+class Law(Enum):
+    """The laws; the first seven are those of the design, in its order."""
+
+    NO_EARLY_RESPONSE = "no response before the first real utterance, but one greeting, and none once it was heard"
+    NO_STRAY_AUDIO = "audio only into the audible states, and none of a response that is cancelled or not ours"
+    BARGE_IN = "speech over the assistant: in that very step CANCELLING, clear, then cancel, then the caller's audio"
+    ONE_RESPONSE = "at most one response in flight, and none requested in CANCELLING"
+    NO_DEAD_END = "whatever is awaited has a deadline, or is ended by frames or by the session's return"
+    ANSWERED = "the caller falls silent, the peers answer: what was accepted is answered, or the call ends"
+    SAME_EFFECTS = "the same events have the same effects, byte for byte"
+    NO_EXCEPTION = "no event raises"
+    READINESS = "nothing goes to a session that is not ready"
+    VERDICT = "what is accepted is logged; a rejected transcript is not, and leaves no trace"
+
+
+class LawBrokenError(AssertionError):
+    """A call broke a law."""
+
+    def __init__(self, law: Law, why: str) -> None:
+        super().__init__(f"{law.name} ({law.value}): {why}")
+        self.law = law
+        self.why = why
+
+
+@frozen
+class Before:
+    """What of a call the judgement of its next step needs, as it was before that step."""
+
+    state: State
+    is_ready: bool
+    is_loud: bool
+    text_is_accepted: bool
+    is_accepted: bool
+    is_known_item: bool
+    is_held: bool
+    gives_up: bool
+    """The end of a cancelled response is awaited no longer."""
+
+    @classmethod
+    def of(cls, call: Call, event: Event) -> "Before":
+        """Return it for this event."""
+        return cls(
+            call.state,
+            call.is_ready,
+            isinstance(event, RmsFrame) and event.rms >= call.gate.threshold_rms,
+            isinstance(event, TranscriptCompleted) and _is_text_accepted(call, event),
+            _is_untranscribed_accepted(call, event),
+            isinstance(event, TranscriptCompleted) and call.turn.unsettled_item(event.item_id) is not None,
+            call.playback.phase is PlaybackPhase.HELD,
+            call.state is State.CANCELLING and isinstance(event, TimerFired) and not _is_aside(call, event.at),
+        )
+
+
+def _is_aside(call: Call, at: float) -> bool:
+    """A timer at this time is for a transcript, keys or a function, and not for the state."""
+    return min(call.turn.deadline, call.digits_deadline, *call.tools.values()) <= at
+
+
+def _is_text_accepted(call: Call, event: TranscriptCompleted) -> bool:
+    utterance = call.turn.unsettled_item(event.item_id)
+    if utterance is None or is_too_short(event.transcript) or is_only_noise(event.transcript):
+        return False
+    is_first = utterance.rms >= call.gate.threshold_rms and is_real_speech(event.transcript)
+    return call.has_real_user_utterance or is_first
+
+
+def _is_untranscribed_accepted(call: Call, event: Event) -> bool:
+    utterance = None
+    if isinstance(event, TranscriptFailed):
+        utterance = call.turn.unsettled_item(event.item_id)
+    elif isinstance(event, TimerFired) and call.turn.deadline <= event.at < call.digits_deadline and not call.tools:
+        utterance = call.turn.unsettled[0]
+    return utterance is not None and call.has_real_user_utterance and utterance.loud_ms >= ANSWERABLE_MS
+
+
+def judge_barge_in(before: Before, call: Call, kinds: list[type[Effect]]) -> None:
+    """Raise LawBrokenError where speech over the assistant did not stop it in this step."""
+    if before.state is State.AI_SPEAKING and before.is_loud:
+        order = [kinds.index(kind) if kind in kinds else -1 for kind in (ClearPlayback, CancelResponse)]
+        appended = kinds.index(AppendAudio) if AppendAudio in kinds else len(kinds)
+        is_kept = call.state is State.CANCELLING and 0 <= order[0] < order[1] < appended
+        if not is_kept or (before.is_ready and AppendAudio not in kinds):
+            raise LawBrokenError(Law.BARGE_IN, f"{call.state.name}, {[kind.__name__ for kind in kinds]}")
+
+
+def judge_readiness(before: Before, call: Call, kinds: list[type[Effect]]) -> None:
+    """Raise LawBrokenError where something was sent to a session that is not ready."""
+    if not (before.is_ready or call.is_ready):
+        sent = [kind.__name__ for kind in kinds if kind in _TO_REALTIME]
+        if sent:
+            raise LawBrokenError(Law.READINESS, f"{sent}")
+
+
+def judge_verdict(before: Before, call: Call, event: Event, effects: list[Effect]) -> None:
+    """Raise LawBrokenError where a transcript got another verdict than the rules give it."""
+    if before.is_known_item and before.state not in (State.CALIBRATING, State.ENDED):
+        said = any(isinstance(effect, Log) and effect.message.startswith(_SAID) for effect in effects)
+        deleted = any(isinstance(effect, DeleteItem) for effect in effects)
+        if said is not before.text_is_accepted:
+            raise LawBrokenError(Law.VERDICT, f"{event} is {'accepted' if said else 'not accepted'}")
+        if not said and call.is_ready and not deleted:
+            raise LawBrokenError(Law.VERDICT, f"{event} is rejected, and its item stays")
+
+
+def judge_waiting(call: Call) -> None:
+    """Raise LawBrokenError where something is awaited and nothing ends the waiting."""
+    response, turn = call.response, call.turn
+    is_awaiting = (
+        call.state in (State.GREETING, State.CANCELLING, *AUDIBLE)
+        or response.phase is not ResponsePhase.NONE
+        or response.owed in (Owed.GREETING, Owed.REPLY)
+        or bool(turn.unsettled or call.tools or call.digits)
+    )
+    is_ended_by_itself = call.deadline < math.inf or turn.open is not None or not call.is_ready
+    if is_awaiting and not is_ended_by_itself and call.state not in (State.CALIBRATING, State.ENDED):
+        raise LawBrokenError(Law.NO_DEAD_END, f"{call.state.name}, {response.phase.name}, {response.owed.name}")

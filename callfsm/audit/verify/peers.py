@@ -1,0 +1,217 @@
+"""What the peers can send: each message for the right, an older and an unknown item, response, mark or function."""
+
+from collections.abc import Callable
+from typing import Final
+
+from callfsm.audit.verify.inputs import Events, Input, Make
+from callfsm.call import Call
+from callfsm.config import HANG_UP
+from callfsm.events import (
+    AudioCommitted,
+    AudioDelta,
+    CallEnded,
+    DtmfReceived,
+    Event,
+    PlaybackMarked,
+    RealtimeError,
+    RealtimeLost,
+    RealtimeReady,
+    ReplyTranscript,
+    ResponseCreated,
+    ResponseDone,
+    ToolAnswered,
+    ToolCalled,
+    TranscriptCompleted,
+    TranscriptFailed,
+)
+from callfsm.speaking.playback import MARK_BYTES
+
+OLD, FOREIGN, UNKNOWN = "old", "foreign", "unknown"
+_PIECE: Final = b"\x55" * MARK_BYTES
+_TAIL: Final = b"\x55" * (MARK_BYTES // 2)
+_REAL: Final = "שלום"
+
+
+def _always(make: Callable[[Call, float], Event]) -> Make:
+    return lambda call, at: [make(call, at)]
+
+
+def _place(which: int, count: int) -> int | None:
+    """Return the place of the first (0) or of the last (-1) of so many; None for a last that is the first."""
+    if which == 0:
+        return 0 if count else None
+    return count - 1 if count > 1 else None
+
+
+def _item(which: int) -> Callable[[Call], str | None]:
+    def item(call: Call) -> str | None:
+        named = [u.item_id for u in call.turn.unsettled if u.item_id is not None]
+        there = _place(which, len(named))
+        return None if there is None else named[there]
+
+    return item
+
+
+def _transcript(item: Callable[[Call], str | None], text: str | None) -> Make:
+    def make(call: Call, at: float) -> Events:
+        item_id = item(call)
+        if item_id is None or (text == _REAL and call.has_real_user_utterance):
+            # Two letters are as good from then on.
+            return ()
+        return [TranscriptFailed(at, item_id) if text is None else TranscriptCompleted(at, item_id, text)]
+
+    return make
+
+
+def _current(call: Call) -> str:
+    return call.response.response_id or f"r{call.response.turn}"
+
+
+def _delta(audio: bytes) -> Make:
+    def make(call: Call, at: float) -> Events:
+        playback = call.playback
+        is_tail = playback.sent > playback._marked  # noqa: SLF001 - what the last mark does not stand behind
+        is_full = bool(playback.held) or is_tail or (len(audio) >= MARK_BYTES and bool(playback.marks))
+        return () if is_full else [AudioDelta(at, _current(call), "a", audio)]
+
+    return make
+
+
+def _mark(which: int) -> Make:
+    def make(call: Call, at: float) -> Events:
+        marks = call.playback.marks
+        there = _place(which, len(marks))
+        return [] if there is None else [PlaybackMarked(at, marks[there].name)]
+
+    return make
+
+
+def _own_tool(call: Call, at: float) -> Events:
+    names = [tool.name for tool in call.business.tool]
+    return [ToolCalled(at, _current(call), "c1", names[0], "{}")] if names and not call.tools else ()
+
+
+def _tool(name: str, response: str = "") -> Make:
+    def make(call: Call, at: float) -> Events:
+        return [ToolCalled(at, response or _current(call), "c2", name, "{}")] if call.business.tool else ()
+
+    return make
+
+
+def _answer(call: Call, at: float) -> Events:
+    return [ToolAnswered(at, call_id, "{}") for call_id in list(call.tools)[:1]]
+
+
+def _key(call: Call, at: float) -> Events:
+    return [DtmfReceived(at, "1")] if call.business.tool else ()
+
+
+def _error(code: str, event_id: Callable[[Call], str | None]) -> Make:
+    return _always(lambda call, at: RealtimeError(at, code, event_id(call)))
+
+
+def _commit_error(which: int) -> Make:
+    def make(call: Call, at: float) -> Events:
+        ids = [u.commit_event_id for u in call.turn.unsettled if u.commit_event_id is not None]
+        there = _place(which, len(ids))
+        return [] if there is None else [RealtimeError(at, "input_audio_buffer_commit_empty", ids[there])]
+
+    return make
+
+
+def _own_create(call: Call) -> str | None:
+    return call.response.create_event_id or UNKNOWN
+
+
+def _own_cancel(call: Call) -> str | None:
+    return call.response.cancel_event_id or UNKNOWN
+
+
+def _nobody(_call: Call) -> str | None:
+    return None
+
+
+def _new(prefix: str, call: Call) -> str:
+    """Return a name that has not been used in the call: by a number that grows, and one that shrinks meanwhile."""
+    return f"{prefix}{call._event_ids}.{len(call.turn.unacknowledged)}"  # noqa: SLF001 - read to name things alone
+
+
+def _words(call: Call, at: float) -> Events:
+    return [ReplyTranscript(at, _current(call), words) for words in (_REAL, "Hello")]
+
+
+def _begins(call: Call, at: float) -> Event:
+    return ResponseCreated(at, f"r{call.response.turn}", call.response.turn)
+
+
+def _is_done(call: Call, at: float) -> Event:
+    return ResponseDone(at, _current(call), call.response.turn, "completed", ("a",))
+
+
+def _stray_answer(call: Call, at: float) -> Events:
+    return [ToolAnswered(at, UNKNOWN, "{}")] if call.business.tool else ()
+
+
+def _foreign_beginnings(call: Call, at: float) -> Events:
+    """One that nobody asked for, told of twice, and one of a turn that is over."""
+    new = _new(FOREIGN, call)
+    return [ResponseCreated(at, new, None)] * 2 + [ResponseCreated(at, OLD, call.response.turn - 1)]
+
+
+def _foreign_audio(call: Call, at: float) -> Events:
+    """Of a response that nobody asked for, twice, and of the newest that is over."""
+    new = _new(FOREIGN, call)
+    over = [i for i in list(call.response.settled_ids)[-1:] if i != call.response.response_id]
+    return [AudioDelta(at, response_id, "x", _PIECE) for response_id in (new, new, *over)]
+
+
+def _strays(_call: Call, at: float) -> Events:
+    """What belongs to nothing that there is."""
+    return [
+        TranscriptCompleted(at, UNKNOWN, _REAL),
+        TranscriptFailed(at, UNKNOWN),
+        ReplyTranscript(at, UNKNOWN, _REAL),
+        PlaybackMarked(at, "m0"),
+        RealtimeError(at, "server_error", UNKNOWN),
+    ]
+
+
+_TEXTS: Final = {"real": _REAL, "of two letters": "כן", "of one letter": "a", "punctuation": "?!", "failed": None}
+_ITEMS: Final = {"oldest": _item(0), "newest": _item(-1)}
+TRANSCRIPTS: Final = [
+    Input(f"transcript of the {which} item: {kind}", f"{which} {kind}", _transcript(item, text))
+    for which, item in _ITEMS.items()
+    for kind, text in _TEXTS.items()
+]
+_MESSAGES: Final[list[tuple[str, Make]]] = [
+    ("session ready", lambda call, at: () if call.is_ready else [RealtimeReady(at)]),
+    ("session lost", lambda call, at: [RealtimeLost(at)] if call.is_ready else ()),
+    ("commit acknowledged", _always(lambda call, at: AudioCommitted(at, _new("i", call)))),
+    ("strays", _strays),
+    ("our response begins", _always(_begins)),
+    ("foreign responses begin", _foreign_beginnings),
+    ("foreign audio", _foreign_audio),
+    ("words of our response", _words),
+    ("a piece of our response", _delta(_PIECE)),
+    ("our response is done", _always(_is_done)),
+    ("a foreign response is done", _always(lambda _, at: ResponseDone(at, FOREIGN, None, "completed", ("x",)))),
+    ("response.cancelled of nobody", _always(lambda _, at: ResponseDone(at, None, None, "cancelled"))),
+    ("our function is called", _own_tool),
+    ("a function that there is not is called", _tool("other")),
+    ("the assistant hangs up", _tool(HANG_UP)),
+    ("a foreign response calls a function", _tool(HANG_UP, FOREIGN)),
+    ("our function answers", _answer),
+    ("a function answers that was not asked", _stray_answer),
+    ("the first pending mark", _mark(0)),
+    ("the last pending mark", _mark(-1)),
+    ("nothing to cancel, addressed", _error("response_cancel_not_active", _own_cancel)),
+    ("nothing to cancel, unaddressed", _error("response_cancel_not_active", _nobody)),
+    ("request refused: another is active", _error("conversation_already_has_active_response", _own_create)),
+    ("request refused", _error("server_error", _own_create)),
+    ("first commit refused", _commit_error(0)),
+    ("last commit refused", _commit_error(-1)),
+    ("a key is pressed", _key),
+    ("the call ends", _always(lambda _, at: CallEnded(at, "hangup"))),
+]  # fmt: skip
+MESSAGES: Final = [Input(name, name, make) for name, make in _MESSAGES]
+TAIL: Final = Input("a tail of our response", "a tail of our response", _delta(_TAIL))
