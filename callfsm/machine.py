@@ -22,8 +22,16 @@ from callfsm.states.base import State, StateSpec
 logging.getLogger("transitions").setLevel(logging.WARNING)
 
 
+MOST_TIMERS: Final = 100
+"""So many deadlines cannot have passed between two events of a call."""
+
+
 class NoTransitionError(RuntimeError):
     """No row took an event: our own bug."""
+
+
+class StuckTimerError(RuntimeError):
+    """Rows took a timer and the deadline stays: our own bug, which ends this call and must not stop all others."""
 
 
 def build(table: Sequence[StateSpec] = TABLE, machine_class: type[Machine] = Machine) -> Machine:
@@ -65,8 +73,7 @@ class Engine:
         """
         call.moves.clear()
         try:
-            while call.deadline <= event.at:
-                self._step(call, TimerFired(call.deadline))
+            self._fire_timers(call, event.at)
             if type(event) is not TimerFired:
                 self._step(call, event)
         except BaseException:
@@ -75,11 +82,18 @@ class Engine:
         effects, call.effects = call.effects, []
         return effects
 
+    def _fire_timers(self, call: Call, at: float) -> None:
+        for _ in range(MOST_TIMERS):
+            if call.deadline > at:
+                return
+            self._step(call, TimerFired(call.deadline))
+        raise StuckTimerError(f"the deadline of {call.state.name} does not move")
+
     def _step(self, call: Call, event: Event) -> None:
         self._fire(call, event)
-        while call.backlog:
+        for _ in range(len(call.backlog)):
             self._fire(call, call.backlog.popleft())
-        while is_reply_due(call):
+        if is_reply_due(call):
             self._fire(call, ReplyDue(event.at))
         # A deadline that turns out to have passed long ago is due now: time does not run backwards.
         call.deadline = max(next_deadline(call), event.at)

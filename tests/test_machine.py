@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from transitions import Machine, Transition
 
 from callfsm import machine
@@ -24,8 +25,18 @@ from callfsm.events import (
     ToolCalled,
     TranscriptCompleted,
 )
-from callfsm.machine import MACHINE, NoTransitionError, build, dispatch, is_reply_due, next_deadline
+from callfsm.machine import (
+    MACHINE,
+    Engine,
+    NoTransitionError,
+    StuckTimerError,
+    build,
+    dispatch,
+    is_reply_due,
+    next_deadline,
+)
 from callfsm.speaking.response import Owed
+from callfsm.states import TABLE
 from callfsm.states.base import State
 from tests.calls import (
     Story,
@@ -312,6 +323,36 @@ def test_reply_due_is_internal() -> None:
     call = speaking().call()
 
     assert [] == dispatch(call, ReplyDue(3.75))
+
+
+def ignoring(state: State, event: type[Event]) -> Engine:
+    """An engine whose table has, by mistake, nothing for an event in a state."""
+    specs = [
+        evolve(
+            spec,
+            transitions=tuple(row for row in spec.transitions if row.event is not event),
+            ignores=(*spec.ignores, event),
+        )
+        if spec.state is state
+        else spec
+        for spec in TABLE
+    ]
+    return Engine(build(specs))
+
+
+def test_a_timer_that_no_row_moves_is_an_error_and_no_endless_loop() -> None:
+    engine, call = ignoring(State.AI_GRACE, TimerFired), grace().call()
+
+    with pytest.raises(StuckTimerError, match="AI_GRACE"):
+        engine.dispatch(call, quiet(3.5625))
+    assert [] == call.effects
+
+
+def test_a_debt_that_no_row_pays_is_no_endless_loop() -> None:
+    engine, call = ignoring(State.LISTENING, ReplyDue), said_hello().call()
+    engine.dispatch(call, TranscriptCompleted(2.5, "u1", "שלום לך"))
+
+    assert Owed.REPLY is call.response.owed
 
 
 # Determinism
