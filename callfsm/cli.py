@@ -11,7 +11,9 @@ from typing import Final
 
 import aiohttp
 
-from callfsm.audit import diagram, replay, report
+from callfsm.audit.diagram import command as diagram
+from callfsm.audit.replay import command as replay
+from callfsm.audit.report import command as report
 from callfsm.audit.verify import command as verify
 from callfsm.hearing.wav import read_wav, write_wav
 from callfsm.sim.caller import CallOverError, SimulatedCaller, place_call
@@ -111,6 +113,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What callers say is in any language, whatever the terminal's.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads us has seen enough. What is left in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in _AUDIT:
         return _AUDIT[arguments[0]][0](arguments[1:])
     options = _parser().parse_args(arguments)

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import attrs
 from attrs import Attribute, frozen
 
-from callfsm.audit.markdown import escape
+from callfsm.audit.diagram.markdown import escape
 from callfsm.config import Config, ConfigError
 
 COMMAND: Final = "python -m callfsm.audit.reference"

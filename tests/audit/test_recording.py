@@ -4,102 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from attrs import evolve
 
-from callfsm.audit.journal import FORMAT_VERSION, line_of
+from callfsm.audit.journal import line_of
 from callfsm.audit.recording import Entry, JournalError, Recording, read_journal, run
-from callfsm.config import Business, Config, GateConfig
-from callfsm.config_file import config_values
+from callfsm.config import Config, GateConfig
 from callfsm.effects import INFO, WARNING, Effect, Log
-from callfsm.events import CallEnded, Event, RmsFrame, TimerFired
+from callfsm.events import CallEnded, RmsFrame, TimerFired
 from callfsm.states.base import State
+from tests.audit.recorded import HEADER, Line, answered, barged_in, end_of, header_of, write
 from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS, audio
-from tests.dialogue import Dialogue
 
-Line = dict[str, Any]
-
-
-class RecordedDialogue(Dialogue):
-    """A dialogue that keeps its journal."""
-
-    def __init__(self, business: Business = SILENT_BUSINESS, config: Config | None = None) -> None:
-        self.lines: list[Line] = []
-        self.config = config or Config(business=(business,))
-        super().__init__(business, self.config)
-
-    def feed(self, event: Event) -> list[Effect]:
-        source = self.call.state
-        effects = super().feed(event)
-        self.lines.append(line_of(event, source, self.call.state))
-        return effects
-
-    def hangs_up(self) -> "RecordedDialogue":
-        self.feed(CallEnded(self.now, "hangup"))
-        return self
-
-    def said(self, text: str) -> "RecordedDialogue":
-        """The caller says something, and its transcript comes 200 ms after the end of the turn."""
-        self.caller.says(500)
-        self.caller.silent(200)
-        self.openai.transcribes(text)
-        return self
-
-    def journal(self, **header: Any) -> list[Line]:
-        """All lines of the journal."""
-        return [header_of(self.config, **header), *self.lines, end_of(self.call.end_reason)]
-
-    def write(self, path: Path, **header: Any) -> Path:
-        return write(path, self.journal(**header))
-
-
-def header_of(config: Config, **more: Any) -> Line:
-    return {
-        "journal": FORMAT_VERSION,
-        "started": "2026-11-25T15:45:04.408546+00:00",
-        "call_sid": "CA1",
-        "business": "*",
-        "greeting_clip_bytes": 0,
-        "config": config_values(config),
-    } | more
-
-
-def end_of(reason: str) -> Line:
-    return {"end": {"reason": reason, "state": "ENDED", "counts": {}}}
-
-
-def write(path: Path, lines: list[Line]) -> Path:
-    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    return path
-
-
-def answered() -> RecordedDialogue:
-    """A call whose caller asks once, hears the whole answer, and hangs up."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
-    call.openai.replies(1000)
-    call.twilio.plays()
-    call.caller.silent(500)
-    return call.hangs_up()
-
-
-def barged_in() -> RecordedDialogue:
-    """A call whose caller interrupts the first answer after 800 ms, and hears the second."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
-    call.openai.replies(3000)
-    call.twilio.plays(800)
-    call.said("רגע, ובשישי?")
-    call.openai.had_nothing_to_cancel()
-    call.openai.replies(1000)
-    call.twilio.plays()
-    return call.hangs_up()
-
-
-HEADER = header_of(Config())
 FRAME = line_of(RmsFrame(1.0, 80.0), State.CALIBRATING, State.CALIBRATING)
 DELTA = {"at": 1.0, "event": "AudioDelta", "response_id": "r", "item_id": "i", "audio_bytes": 8, "state": "LISTENING"}
 DONE = {

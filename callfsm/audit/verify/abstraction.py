@@ -129,25 +129,20 @@ def _timers(call: Call, _watch: Watch) -> Hashable:
     return bool(call.digits), bool(call.tools), bool(call.farewell)
 
 
-def _session(call: Call, _watch: Watch) -> Hashable:
-    return call.is_ready, call.has_real_user_utterance
-
-
 def _measured(call: Call, _watch: Watch) -> Hashable:
     return tuple([frame.rms for frame in call.calibration])
 
 
 BUCKETS: Final[Sequence[Bucket]] = (
     Bucket("state", "as it is", lambda call, _: call.state, ("state",)),
-    Bucket("session", "as it is", _session, ("is_ready", "has_real_user_utterance")),
+    Bucket("session", "as it is", lambda call, _: call.is_ready, ("is_ready",)),
     Bucket(
         "greeting",
         "whether there is one, a recording, and whether it was heard; nobody asks once somebody real has spoken",
         _greeting,
-        ("business", "greeting_clip"),
+        ("has_real_user_utterance", "business", "greeting_clip"),
     ),
     Bucket("calibration", "as it is", _measured, ("calibration",)),
-    Bucket("turn", "as it is", lambda call, _: call.turn.phase, ("turn.phase",)),
     Bucket(
         "open utterance",
         "guards compare with these limits alone, and longer inputs cross each from anywhere below it. Its loud"
@@ -215,6 +210,7 @@ _NAME = "compared for equality alone, and offered as the right, an older or an u
 _TEXT = "goes into effects and is read by no guard"
 LEFT_OUT: Final[dict[str, str]] = {
     "config": "the same for all",
+    "turn.phase": "SPEAKING while an utterance is open, else UNSETTLED while one is unsettled, else SILENT",
     "briefing": _TEXT,
     "gate.noise_floor_rms": "read by no guard once the threshold is set",
     "gate.threshold_rms": "frames are offered below, just below, at and above it, whatever it is",

@@ -10,7 +10,7 @@ from collections import defaultdict
 from attrs import frozen
 
 from callfsm.audit.verify.explore import Broken, Configuration, Explorer, family_of
-from callfsm.audit.verify.laws import Law
+from callfsm.audit.verify.laws import Law, LawBrokenError
 from callfsm.states.base import State
 
 
@@ -37,11 +37,11 @@ def unlike_effects(explorer: Explorer, one_of: int = 1) -> Broken | None:
     return None
 
 
-def disagreements(explorer: Explorer, one_of: int = 1) -> list[Disagreement]:
-    """Return what is wrong with the abstraction, found on one in so many of the configurations."""
-    found = []
+def disagreements(explorer: Explorer, one_of: int = 1, most: int = 3) -> list[Disagreement]:
+    """Return what is wrong with the abstraction, found on one in so many configurations; hardly more than `most`."""
+    found: list[Disagreement] = []
     for here in explorer.order[::one_of]:
-        if here.other is not None and here.call.state is not State.ENDED:
+        if here.other is not None and here.call.state is not State.ENDED and len(found) < most:
             found += _compare(explorer, here, here.other)
     return found
 
@@ -52,7 +52,11 @@ def _compare(explorer: Explorer, here: Configuration, other: Configuration) -> l
         expected[family_of(name)].add(number)
     found = []
     for name, events in explorer.choices(other):
-        call, watch, _, _ = explorer.follow(other, name, events)
+        try:
+            call, watch, _, _ = explorer.follow(other, name, events)
+        except LawBrokenError as error:
+            found.append(Disagreement(tuple(here.path()), tuple(other.path()), name, (error.law.name,)))
+            continue
         key = explorer.key_of(call, watch)
         known = explorer.found.get(key)
         if known is None or known.number not in expected[family_of(name)]:

@@ -46,7 +46,7 @@ def traced(table: Sequence[StateSpec], fired: Counter[Place]) -> tuple[StateSpec
     return tuple(specs)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Configuration:
     """One configuration, with the call that came to it first, and how."""
 
@@ -81,7 +81,7 @@ class Broken:
     path: tuple[str, ...]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Explorer:
     """The configurations of one kind of call."""
 
@@ -97,7 +97,7 @@ class Explorer:
     def run(self, most_broken: int = 1) -> None:
         """Explore breadth first, so that the first way to a broken law is a shortest one."""
         for start in self.starts:
-            self._add(start, Watch(), 0.0, None, "")
+            self.add(start, Watch(), 0.0, None, "")
         for here in self.order:
             for name, events in self.choices(here):
                 try:
@@ -108,9 +108,10 @@ class Explorer:
                         return
                 else:
                     self.edges += 1
-                    here.edges.append((name, self._add(call, watch, now, here, name)))
+                    here.edges.append((name, self.add(call, watch, now, here, name)))
 
-    def _add(self, call: Call, watch: Watch, now: float, parent: Configuration | None, by: str) -> int:
+    def add(self, call: Call, watch: Watch, now: float, parent: Configuration | None, by: str) -> int:
+        """Return the number of the configuration that a call has come to, a new one where it is new."""
         key = self.key_of(call, watch)
         known = self.found.get(key)
         if known is None:

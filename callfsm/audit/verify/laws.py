@@ -131,9 +131,9 @@ def judge_barge_in(before: Before, call: Call, kinds: list[type[Effect]]) -> Non
             raise LawBrokenError(Law.BARGE_IN, f"{call.state.name}, {[kind.__name__ for kind in kinds]}")
 
 
-def judge_readiness(before: Before, call: Call, kinds: list[type[Effect]]) -> None:
+def judge_readiness(call: Call, kinds: list[type[Effect]]) -> None:
     """Raise LawBrokenError where something was sent to a session that is not ready."""
-    if not (before.is_ready or call.is_ready):
+    if not call.is_ready:
         sent = [kind.__name__ for kind in kinds if kind in _TO_REALTIME]
         if sent:
             raise LawBrokenError(Law.READINESS, f"{sent}")

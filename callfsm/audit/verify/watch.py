@@ -69,7 +69,7 @@ class Watch:
         self._judge_requests(call, event, effects)
         self._judge_audio(call, event, kinds)
         judge_barge_in(before, call, kinds)
-        judge_readiness(before, call, kinds)
+        judge_readiness(call, kinds)
         judge_verdict(before, call, event, effects)
         judge_waiting(call)
         self._note_effects(before, call, effects)
