@@ -1,0 +1,1 @@
+"""What the project is made with, and what is not part of it."""
