@@ -1,6 +1,6 @@
 # Both `make demo` and `make test` set up what they need; neither needs anything done before.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check diagrams lock bench clean
+.PHONY: help demo test check diagrams mutants lock bench clean
 
 PY := .venv/bin/python
 
@@ -8,6 +8,7 @@ help:
 	@echo "make demo      eight simulated calls with recorded speech, and what happened in each"
 	@echo "make test      every check and every test"
 	@echo "make diagrams  draw the machine anew (needs graphviz) and write docs/configuration.md"
+	@echo "make mutants   break the machine in every small way, see who notices, write docs/mutants.md (an hour)"
 	@echo "make bench     what a frame costs, and what a call costs beside a bare relay (five minutes)"
 	@echo "make lock      resolve the locked dependencies anew"
 
@@ -26,6 +27,7 @@ check: .venv/test
 	$(PY) -m mypy
 	$(PY) -m callfsm.cli diagram --check
 	$(PY) -m callfsm.audit.reference --check
+	$(PY) -m callfsm.cli verify
 
 test: check
 	$(PY) -m pytest --cov
@@ -33,6 +35,10 @@ test: check
 diagrams: .venv/test
 	$(PY) -m callfsm.cli diagram
 	$(PY) -m callfsm.audit.reference
+
+mutants: .venv/test
+	$(PY) -m tools.mutants
+	$(PY) -m tools.mutants --page
 
 bench: .venv/test
 	$(PY) bench/frame.py

@@ -152,4 +152,4 @@ def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF) -
             return broken.law.name
         if disagreements(explorer, one_of, most=1):
             return "NOT_ALIKE"
-    return "NEVER_TAKEN" if any(not fired[place] for place in places()) else ""
+    return "NEVER_TAKEN" if any(not fired[place] for place in places(TABLE)) else ""

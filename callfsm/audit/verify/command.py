@@ -38,7 +38,7 @@ class Result:
     took_s: float
 
 
-def verify(scope: Scope, fired: Counter[Place], table: Sequence[StateSpec] = TABLE, one_of: int = ONE_OF) -> Result:
+def verify(scope: Scope, fired: Counter[Place], table: Sequence[StateSpec], one_of: int) -> Result:
     """Explore a scope and check every law; rows that are taken are counted in `fired`."""
     began = time.process_time()
     explorer = scope.explorer(engine_of(table, fired))
@@ -52,7 +52,7 @@ def verify(scope: Scope, fired: Counter[Place], table: Sequence[StateSpec] = TAB
     )
 
 
-def places(table: Sequence[StateSpec] = TABLE) -> list[Place]:
+def places(table: Sequence[StateSpec]) -> list[Place]:
     """Return every row of a table by its place."""
     return [
         (spec.state.name, event.__name__, index)
@@ -89,12 +89,12 @@ def main(argv: Sequence[str]) -> int:
     fired = Counter[Place]()
     is_right = True
     for scope in SCOPES:
-        result = verify(scope, fired, one_of=1 if arguments.all else ONE_OF)
+        result = verify(scope, fired, TABLE, 1 if arguments.all else ONE_OF)
         is_right = is_right and result.broken is None and not result.disagreements
         sys.stdout.write("".join(f"{line}\n" for line in _told(result)))
         sys.stdout.flush()
-    never = [place for place in places() if not fired[place]]
-    sys.stdout.write(f"rows: {len(places()) - len(never)} taken, {len(never)} never\n")
+    never = [place for place in places(TABLE) if not fired[place]]
+    sys.stdout.write(f"rows: {len(places(TABLE)) - len(never)} taken, {len(never)} never\n")
     sys.stdout.write("".join(f"NEVER TAKEN {state} x {event}, row {index + 1}\n" for state, event, index in never))
     if is_right and not never:
         sys.stdout.write("".join(f"holds: {law.name}: {law.value}\n" for law in Law))

@@ -91,7 +91,7 @@ def as_test(explorer: Explorer, broken: Broken, scope: str) -> str:
     if way is None:
         return "\n".join([*told, "# No times were found at which the deadlines pass in this order."])
     names = sorted({type(event).__name__ for event in way.events})
-    ending = ["    assert watch.debt is Debt.NONE"] if broken.law is Law.ANSWERED else []
+    ending = ["    assert watch.debt is Debt.NONE or watch.is_in_flight"] if broken.law is Law.ANSWERED else []
     lines = [
         f"from callfsm.audit.verify.watch import {'Debt, Watch' if ending else 'Watch'}",
         f"from callfsm.audit.verify.scopes import {scope}",

@@ -1,0 +1,103 @@
+"""What is printed of a broken law: a test that can be pasted, and that fails for that very law."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from callfsm import machine
+from callfsm.audit.verify import command
+from callfsm.audit.verify.example import as_test, way_of
+from callfsm.audit.verify.explore import Broken, Explorer
+from callfsm.audit.verify.fairness import check_answers
+from callfsm.audit.verify.laws import Law, LawBrokenError
+from callfsm.audit.verify.scopes import TALK, TOOLS, Scope
+from callfsm.events import ResponseDone, RmsFrame
+from callfsm.states import TABLE
+from callfsm.states.base import State, StateSpec
+from tests.audit.verify.changed import A_CALL, TOOL_CALL, engine, explorer, table, without
+
+MUTE = (State.AI_SPEAKING, RmsFrame, without("stop_playback"), "stop_playback")
+UNANSWERED = (State.LISTENING, ResponseDone, without("owe_reply"), "delete_unheard_items")
+
+
+def pasted(text: str) -> Callable[[], None]:
+    """The one test of a text."""
+    there: dict[str, Any] = {}
+    exec(text, there)  # noqa: S102 - it is our own, and that it runs is what is tested
+    return next(thing for name, thing in there.items() if name.startswith("test_"))  # type: ignore[no-any-return]
+
+
+def broken_by(row: tuple[Any, ...], names: Sequence[str], scope: Scope = TALK) -> tuple[Explorer, Broken]:
+    short = explorer(engine(*row), names, scope)
+    short.run()
+    found = short.broken[0] if short.broken else check_answers(short.order).broken
+    assert found is not None
+    return short, found
+
+
+def test_the_printed_test_fails_for_the_law_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, broken = broken_by(MUTE, A_CALL)
+    test = pasted(as_test(short, broken, "TALK"))
+    test()
+    monkeypatch.setattr(machine.ENGINE, "_trigger", short.engine._trigger)
+
+    with pytest.raises(LawBrokenError) as caught:
+        test()
+    assert Law.BARGE_IN is broken.law is caught.value.law
+
+
+def test_an_answer_that_never_comes_fails_as_an_assertion(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, broken = broken_by(UNANSWERED, A_CALL)
+    test = pasted(as_test(short, broken, "TALK"))
+    test()
+    monkeypatch.setattr(machine.ENGINE, "_trigger", short.engine._trigger)
+
+    assert Law.ANSWERED is broken.law
+    with pytest.raises(AssertionError):
+        test()
+
+
+def test_the_way_is_the_shortest_and_its_times_are_real() -> None:
+    short, broken = broken_by(MUTE, A_CALL)
+    way = way_of(short, broken)
+
+    assert way is not None
+    assert list(way.events) == sorted(way.events, key=lambda event: event.at)
+    assert "a frame at the threshold" == broken.path[-1]
+    assert len(broken.path) == len(set(range(len(broken.path))))
+
+
+def verified(monkeypatch: pytest.MonkeyPatch, specs: Sequence[StateSpec], names: Sequence[str], scope: Scope) -> int:
+    """Run the command on some inputs of a table."""
+
+    class Short:
+        name, constant = scope.name, scope.constant
+
+        def explorer(self, engine: Any) -> Explorer:
+            return explorer(engine, names, scope)
+
+    monkeypatch.setattr(command, "SCOPES", (Short(),))
+    monkeypatch.setattr(command, "TABLE", tuple(specs))
+    return command.main([])
+
+
+def test_the_command_prints_counts_the_example_and_rows_that_were_not_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = verified(monkeypatch, table(*MUTE), A_CALL, TALK)
+    out = capsys.readouterr().out
+
+    assert 1 == code
+    assert "BROKEN BARGE_IN" in out
+    assert "def test_barge_in() -> None:" in out
+    assert "    # 1. " in out
+    assert "NEVER TAKEN GREETING x AudioDelta, row 1" in out
+    assert "holds:" not in out
+
+
+def test_rows_that_are_never_taken_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == verified(monkeypatch, TABLE, TOOL_CALL, TOOLS)
+    assert "BROKEN" not in capsys.readouterr().out
