@@ -110,6 +110,8 @@ async def _demo() -> bool:
         for story, end in zip(STORIES, endings, strict=True)
     ]
     print(f"\n{sum(told)} of {len(told)} stories showed what they claim. Journals and the log: {FOLDER}/")
+    journal = next(iter(FOLDER.glob(f"*-{endings[3].caller.details.call_sid}.jsonl")))
+    print(f"One of them as a page: .venv/bin/callfsm report {journal}")
     return all(told)
 
 
