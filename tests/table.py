@@ -38,6 +38,8 @@ class Case:
     to: State
     effects: Sequence[Effect]
     after: Mapping[str, object]
+    via: Sequence[State] = ()
+    """The states between, where the event leads on within one dispatch."""
 
 
 def case(
@@ -48,8 +50,9 @@ def case(
     to: State,
     effects: Sequence[Effect] = (),
     after: Mapping[str, object] | None = None,
+    via: Sequence[State] = (),
 ) -> ParameterSet:
-    return pytest.param(Case(state, given, event, to, effects, after or {}), id=f"{state.name}: {name}")
+    return pytest.param(Case(state, given, event, to, effects, after or {}, via), id=f"{state.name}: {name}")
 
 
 def value(param: ParameterSet) -> Case:
@@ -97,6 +100,9 @@ def check(case: Case) -> None:
     assert case.state is before["state"]
     assert list(case.effects) == effects
     assert case.to is call.state
+    assert [*case.via, *[case.to] * (case.to is not (case.via or [case.state])[-1])] == [
+        to for _, _, to in call.moves
+    ]
     assert expected == changed
 
 

@@ -176,6 +176,8 @@ def filter_cases(
     # fmt: off
     return [
         case("transcript of a foreign item", state, pending, of("שלום לך", "foreign"), state, [Count("stray_item")]),
+        case("short transcript of a foreign item", state, pending, of("a", "foreign"), state, [Count("stray_item")]),
+        case("punctuation of a foreign item", state, pending, of("?!", "foreign"), state, [Count("stray_item")]),
         case("transcript of one character", state, pending, of(" a "), state, [TOO_SHORT, DeleteItem(item)], gone),
         case("empty transcript", state, pending, of(""), state, [TOO_SHORT, DeleteItem(item)], gone),
         case("transcript of two noise characters", state, pending, of("?!"), state, [PUNCTUATION, DeleteItem(item)], gone),

@@ -89,7 +89,7 @@ CASES = [
          {**CUT, **IF_NOBODY}),
     case("barge-in of one who began in the grace: the first word intact", GRACE, BEGAN_IN_GRACE, AT_300_MS, CANCELLING,
          [*barge_in(TruncateItem("a1", 200)), *appended(*HUSH_IN_GRACE[5:], *SPEECH_IN_GRACE, AT_300_MS)],
-         {**cut(AT_300_MS.at, Heard("a1", 1600, 4000)), **IF_NOBODY, **opened(*SPEECH_IN_GRACE, AT_300_MS, ahead=HUSH_IN_GRACE[5:])}),
+         {**cut(AT_300_MS.at, Heard("a1", 1600, 4000)), **IF_NOBODY, **opened(*SPEECH_IN_GRACE, AT_300_MS, ahead=HUSH_IN_GRACE[5:])}, via=[HERE]),
     case("barge-in before anything was heard: nothing to truncate", HERE, NO_GRACE, NOTHING_HEARD, CANCELLING,
          [*barge_in(), *appended(*AHEAD, NOTHING_HEARD)],
          {**cut(3.25, Heard("a1", 0, 4000)), **IF_NOBODY, **opened(NOTHING_HEARD, ahead=AHEAD)}),

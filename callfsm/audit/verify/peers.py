@@ -168,7 +168,7 @@ def _foreign_audio(call: Call, at: float) -> Events:
 def _strays(_call: Call, at: float) -> Events:
     """What belongs to nothing that there is."""
     return [
-        TranscriptCompleted(at, UNKNOWN, _REAL),
+        *(TranscriptCompleted(at, UNKNOWN, text) for text in (_REAL, "a", "?!")),
         TranscriptFailed(at, UNKNOWN),
         ReplyTranscript(at, UNKNOWN, _REAL),
         PlaybackMarked(at, "m0"),
