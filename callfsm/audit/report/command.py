@@ -14,6 +14,7 @@ from callfsm.audit.account.account import account_of
 from callfsm.audit.account.values import Account
 from callfsm.audit.recording import JournalError, read_journal
 from callfsm.audit.report.drawing import drawing
+from callfsm.audit.report.findings import findings
 from callfsm.audit.report.page import page
 from callfsm.config_file import config_values
 
@@ -50,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _render(account: Account, options: argparse.Namespace) -> str:
     if options.json:
-        return json.dumps(account_values(account), ensure_ascii=False) + "\n"
+        values = {**account_values(account), "findings": findings(account)}
+        return json.dumps(values, ensure_ascii=False) + "\n"
     return drawing(account) if options.svg else page(account)
 
 

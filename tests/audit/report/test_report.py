@@ -88,6 +88,7 @@ def test_json_is_the_account(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
     assert main([str(journal), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert told["findings"][0] == "The noise floor of this line is 90.0 RMS and its speech threshold 150.0."
     assert told["barge_ins"] == [
         {
             "at": pytest.approx(3.62),
