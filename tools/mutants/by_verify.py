@@ -147,7 +147,7 @@ def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF) -
         explorer = scope.explorer(engine_of(TABLE, fired))
         explorer.buckets = buckets
         explorer.run()
-        broken = explorer.broken[0] if explorer.broken else check_answers(explorer.order).broken
+        broken = explorer.broken or check_answers(explorer.order).broken
         if broken is not None:
             return broken.law.name
         if disagreements(explorer, one_of, most=1):

@@ -23,6 +23,8 @@ Place = tuple[str, str, int]
 """A row: its state, its event, and its index among the state's rows for it."""
 TICK_S: Final = 1e-6
 """Between two inputs time moves on, and so little that no deadline passes by itself."""
+MOST_CONFIGURATIONS: Final = 150_000
+"""Several times what there are: something is counted that no bucket bounds."""
 _FAMILIES: Final = {one.name: one.family for one in inputs(2)}
 
 
@@ -72,6 +74,10 @@ class Configuration:
         return names[::-1]
 
 
+class EndlessError(RuntimeError):
+    """Exploration comes to no end."""
+
+
 @frozen
 class Broken:
     """A law that was broken, and the shortest way there."""
@@ -92,10 +98,10 @@ class Explorer:
     found: dict[Hashable, Configuration] = field(factory=dict)
     order: list[Configuration] = field(factory=list)
     edges: int = 0
-    broken: list[Broken] = field(factory=list)
+    broken: Broken | None = None
 
-    def run(self, most_broken: int = 1) -> None:
-        """Explore breadth first, so that the first way to a broken law is a shortest one."""
+    def run(self) -> None:
+        """Explore breadth first up to a broken law, so that the way there is a shortest one; raise EndlessError."""
         for start in self.starts:
             self.add(start, Watch(), 0.0, None, "")
         for here in self.order:
@@ -103,12 +109,12 @@ class Explorer:
                 try:
                     call, watch, now, _ = self.follow(here, name, events)
                 except LawBrokenError as error:
-                    self.broken.append(Broken(error.law, error.why, (*here.path(), name)))
-                    if len(self.broken) >= most_broken:
-                        return
-                else:
-                    self.edges += 1
-                    here.edges.append((name, self.add(call, watch, now, here, name)))
+                    self.broken = Broken(error.law, error.why, (*here.path(), name))
+                    return
+                self.edges += 1
+                here.edges.append((name, self.add(call, watch, now, here, name)))
+            if len(self.order) > MOST_CONFIGURATIONS:
+                raise EndlessError(f"more than {MOST_CONFIGURATIONS} configurations: a bucket counts without end")
 
     def add(self, call: Call, watch: Watch, now: float, parent: Configuration | None, by: str) -> int:
         """Return the number of the configuration that a call has come to, a new one where it is new."""

@@ -85,7 +85,7 @@ BROKEN: dict[str, tuple[Law, Row, Sequence[str], Scope]] = {
 
 def first_broken(explorer: Explorer) -> Law | None:
     explorer.run()
-    broken = explorer.broken[0] if explorer.broken else check_answers(explorer.order).broken
+    broken = explorer.broken or check_answers(explorer.order).broken
     return broken.law if broken else None
 
 
