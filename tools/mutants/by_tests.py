@@ -15,6 +15,7 @@ from tests.test_table import CASES
 from tools.mutants.table import Mutant
 
 DIALOGUES = (
+    "tests/states/test_deadlines.py",
     "tests/test_machine.py",
     "tests/test_phases.py",
     "tests/test_scenarios.py",

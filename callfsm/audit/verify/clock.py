@@ -10,6 +10,9 @@ from callfsm.states.base import State
 
 TIMER: Final = "timer: "
 """Begins the name of an input by which a deadline passes."""
+_ROUNDING_S: Final = 1e-9
+"""So that a sum of times that is due by right is due."""
+ALL: Final = "all that are armed"
 _CLOCKS: Final = {
     State.WAITING_FOR_USER: ("response", "requested_at"),
     State.GREETING: ("response", "requested_at"),
@@ -32,9 +35,19 @@ def timers(call: Call) -> dict[str, float]:
     return {name: at for name, at in armed.items() if at < math.inf}
 
 
+def choices(call: Call) -> list[str]:
+    """Return the timers that can be next: each of those that are armed, and all of them at one time."""
+    armed = list(timers(call))
+    return [*armed, ALL] if len(armed) > 1 else armed
+
+
 def expire(call: Call, name: str, now: float) -> TimerFired:
     """Let a deadline pass now, as if it had been armed so much earlier; return its timer."""
-    late_s = timers(call)[name] - now
+    if name == ALL:
+        for one in timers(call):
+            expire(call, one, now)
+        return TimerFired(now)
+    late_s = timers(call)[name] - now + _ROUNDING_S
     if name == "state":
         part, field = _CLOCKS[call.state]
         thing = getattr(call, part)

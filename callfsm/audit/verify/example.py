@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 from attrs import define, frozen
 
-from callfsm.audit.verify.clock import TIMER, timers
+from callfsm.audit.verify.clock import ALL, TIMER, timers
 from callfsm.audit.verify.copying import copy_of, shallow
 from callfsm.audit.verify.explore import TICK_S, Broken, Explorer
 from callfsm.audit.verify.laws import Law, LawBrokenError
@@ -69,8 +69,9 @@ def _times(call: Call, now: float, name: str) -> list[float]:
     """Return when an input can happen: now, or just before the next deadline; a timer, when it is the next."""
     due = timers(call)
     if name.startswith(TIMER):
-        at = due.get(name.removeprefix(TIMER), -1.0)
-        return [at] if at >= now and at == min(due.values()) else []
+        meant = list(due) if name == TIMER + ALL else [name.removeprefix(TIMER)]
+        first = min(due.values(), default=-1.0)
+        return [first] if first >= now and all(due.get(one) == first for one in meant) else []
     late = min(due.values(), default=now) - JUST_BEFORE_S
     return [now, late] if now < late < now + _FAR_S else [now]
 

@@ -8,7 +8,7 @@ from attrs import define, evolve, field, frozen
 
 from callfsm.audit.verify.abstraction import BUCKETS, Bucket
 from callfsm.audit.verify.alphabet import inputs
-from callfsm.audit.verify.clock import TIMER, expire, timers
+from callfsm.audit.verify.clock import TIMER, choices, expire
 from callfsm.audit.verify.copying import copy_of, shallow
 from callfsm.audit.verify.inputs import Input
 from callfsm.audit.verify.laws import Law, LawBrokenError
@@ -150,7 +150,7 @@ class Explorer:
             events = one.make(here.call, here.now)
             if events:
                 yield one.name, events
-        for name in timers(here.call):
+        for name in choices(here.call):
             yield TIMER + name, ()
 
     def events_of(self, name: str, call: Call, now: float) -> Sequence[Event]:

@@ -33,12 +33,14 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.hearing.transcript import is_only_noise, is_real_speech, is_too_short
+from callfsm.machine import state_deadline
 from callfsm.speaking.playback import PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from callfsm.states.transcripts import ANSWERABLE_MS
 
 AUDIBLE: Final = (State.AI_GRACE, State.AI_SPEAKING)
+_ROUNDING_S: Final = 1e-9
 _SAID: Final = "User said: "
 _TO_REALTIME: Final = (
     AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool,
@@ -95,13 +97,13 @@ class Before:
             _is_untranscribed_accepted(call, event),
             isinstance(event, TranscriptCompleted) and call.turn.unsettled_item(event.item_id) is not None,
             call.playback.phase is PlaybackPhase.HELD,
-            call.state is State.CANCELLING and isinstance(event, TimerFired) and not _is_aside(call, event.at),
+            _is_given_up(call, event),
         )
 
 
-def _is_aside(call: Call, at: float) -> bool:
-    """A timer at this time is for a transcript, keys or a function, and not for the state."""
-    return min(call.turn.deadline, call.digits_deadline, *call.tools.values()) <= at
+def _is_given_up(call: Call, event: Event) -> bool:
+    is_timer = call.state is State.CANCELLING and isinstance(event, TimerFired)
+    return is_timer and state_deadline(call) <= event.at + _ROUNDING_S
 
 
 def _is_text_accepted(call: Call, event: TranscriptCompleted) -> bool:
@@ -116,7 +118,7 @@ def _is_untranscribed_accepted(call: Call, event: Event) -> bool:
     utterance = None
     if isinstance(event, TranscriptFailed):
         utterance = call.turn.unsettled_item(event.item_id)
-    elif isinstance(event, TimerFired) and call.turn.deadline <= event.at < call.digits_deadline and not call.tools:
+    elif isinstance(event, TimerFired) and call.turn.deadline <= event.at:
         utterance = call.turn.unsettled[0]
     return utterance is not None and call.has_real_user_utterance and utterance.loud_ms >= ANSWERABLE_MS
 
