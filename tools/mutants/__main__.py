@@ -8,18 +8,34 @@ import argparse
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
 
 from callfsm.audit.verify.scopes import SCOPES
 from tools.mutants import by_tests, by_verify
-from tools.mutants.buckets import bucket_mutants
+from tools.mutants.alike import followed_alike
+from tools.mutants.buckets import BucketMutant, bucket_mutants
+from tools.mutants.by_verify import Mapped
 from tools.mutants.page import PAGE, page
 from tools.mutants.phases import PhaseMutant, phase_mutants
-from tools.mutants.table import mutants
+from tools.mutants.table import Mutant, mutants
 
-Try = tuple[str, str, Callable[[], bool], Callable[[], str]]
-"""A mutant: its name, its kind, whether the tests notice, and what of the exploration does."""
+MOST_INPUTS: Final = 2000
+"""So many inputs are followed, of those that a mutant can change, where the tests have noticed it already."""
+
+
+@frozen
+class Try:
+    """A mutant, and whom to ask: the tests, the exploration (short or whole), and both machines side by side."""
+
+    name: str
+    kind: str
+    tests: Callable[[], bool]
+    verify: Callable[[bool], str]
+    alike: Callable[[], tuple[int, str]] | None = None
 
 
 def _tests_notice(mutant: PhaseMutant) -> bool:
@@ -27,24 +43,48 @@ def _tests_notice(mutant: PhaseMutant) -> bool:
         return by_tests.notice()
 
 
-def _verify_notices(mutant: PhaseMutant) -> str:
+def _verify_notices(mutant: PhaseMutant, *, is_short: bool) -> str:
     with mutant.applied():
-        return by_verify.notice_anything()
+        return by_verify.notice_anything(is_short=is_short)
+
+
+def _of_table(mutant: Mutant, bases: Sequence[Mapped]) -> Try:
+    return Try(
+        mutant.name,
+        mutant.kind,
+        lambda: by_tests.notice_table(mutant),
+        lambda short: by_verify.notice_table(mutant, bases, MOST_INPUTS if short else 0),
+        lambda: followed_alike(mutant, bases),
+    )
+
+
+def _of_phase(mutant: PhaseMutant) -> Try:
+    return Try(
+        mutant.name,
+        mutant.kind,
+        lambda: _tests_notice(mutant),
+        lambda short: _verify_notices(mutant, is_short=short),
+    )
+
+
+def _of_bucket(mutant: BucketMutant) -> Try:
+    return Try(mutant.name, mutant.kind, lambda: False, lambda _: by_verify.notice_anything(mutant.buckets, 1))
 
 
 def _tries() -> Iterator[Try]:
     bases = [by_verify.mapped(scope) for scope in SCOPES]
-    for mutant in mutants():
-        yield (
-            mutant.name,
-            mutant.kind,
-            lambda m=mutant: by_tests.notice_table(m),  # type: ignore[misc]
-            lambda m=mutant: by_verify.notice_table(m, bases),  # type: ignore[misc]
-        )
-    for phase in phase_mutants():
-        yield phase.name, phase.kind, lambda m=phase: _tests_notice(m), lambda m=phase: _verify_notices(m)  # type: ignore[misc]
-    for bucket in bucket_mutants():
-        yield bucket.name, bucket.kind, lambda: False, lambda m=bucket: by_verify.notice_anything(m.buckets, 1)  # type: ignore[misc]
+    yield from (_of_table(mutant, bases) for mutant in mutants())
+    yield from map(_of_phase, phase_mutants())
+    yield from map(_of_bucket, bucket_mutants())
+
+
+def _asked(one: Try) -> dict[str, Any]:
+    noticed = one.tests()
+    line = {"name": one.name, "kind": one.kind, "tests": noticed, "verify": one.verify(noticed)}
+    if not (line["tests"] or line["verify"]):
+        line["followed"], line["told apart by"] = one.alike() if one.alike else (0, "")
+        print("unnoticed:", line, flush=True)
+    return line
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -53,13 +93,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.found.exists():
         known = {json.loads(line)["name"] for line in options.found.read_text(encoding="utf-8").splitlines()}
     with options.found.open("a", encoding="utf-8") as found:
-        for number, (name, kind, by_tests_, by_verify_) in enumerate(_tries()):
-            if number % parts == part - 1 and name not in known and options.only in name:
-                line = {"name": name, "kind": kind, "tests": by_tests_(), "verify": by_verify_()}
-                found.write(json.dumps(line) + "\n")
+        for number, one in enumerate(_tries()):
+            if number % parts == part - 1 and one.name not in known and options.only in one.name:
+                found.write(json.dumps(_asked(one)) + "\n")
                 found.flush()
-                if not (line["tests"] or line["verify"]):
-                    print("unnoticed:", name, flush=True)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from callfsm.audit.verify.abstraction import BUCKETS, Bucket
 from callfsm.audit.verify.agreement import disagreements
@@ -19,7 +19,7 @@ from callfsm.audit.verify.command import ONE_OF, places
 from callfsm.audit.verify.explore import Configuration, Explorer, Place, engine_of
 from callfsm.audit.verify.fairness import check_answers
 from callfsm.audit.verify.laws import LawBrokenError
-from callfsm.audit.verify.scopes import SCOPES, Scope
+from callfsm.audit.verify.scopes import SCOPES, TALK, Scope
 from callfsm.audit.verify.watch import Watch
 from callfsm.call import Call
 from callfsm.effects import Effect
@@ -60,6 +60,12 @@ def mapped(scope: Scope) -> Mapped:
     return explorer
 
 
+def inputs_through(base: Mapped, cell: Cell) -> Iterator[tuple[Configuration, int]]:
+    """Yield the inputs that went through a cell: the configuration, and which of its choices."""
+    for packed in base.through[cell]:
+        yield base.order[packed // _CHOICES], packed % _CHOICES
+
+
 @define
 class _Attempt:
     """One mutant in one scope."""
@@ -69,14 +75,15 @@ class _Attempt:
     explorer: Explorer
     new: list[Configuration]
 
-    def ways(self, cell: Cell) -> Iterator[str]:
-        """Follow what went through the cell, and yield what is noticed."""
+    def ways(self, cell: Cell, most: int) -> Iterator[str]:
+        """Follow what went through the cell, all or about `most` of it, and yield what is noticed."""
         order, found = self.base.order, self.base.found
         size = len(order)
         changed: dict[int, list[tuple[str, int]]] = {}
         queue: list[tuple[Configuration, list[int] | None]] = []
         by_config: dict[int, list[int]] = defaultdict(list)
-        for packed in self.base.through[cell]:
+        through = self.base.through[cell]
+        for packed in through[:: max(1, len(through) // most)] if most else through:
             by_config[packed // _CHOICES].append(packed % _CHOICES)
         queue += [(order[number], choices) for number, choices in by_config.items()]
         self.explorer.found, self.explorer.order = found, order
@@ -127,23 +134,31 @@ class _Attempt:
             yield verdict.broken.law.name
 
 
-def notice_table(mutant: Mutant, bases: Sequence[Mapped]) -> str:
-    """Return what notices a mutant of the table: a law, or a row that is never taken; empty where nothing does."""
+def notice_table(mutant: Mutant, bases: Sequence[Mapped], most: int = 0) -> str:
+    """Return what notices a mutant of the table: a law, or a row that is never taken; empty where nothing does.
+
+    With `most` no more than about so many inputs through the cell are followed, and rows are not counted.
+    """
     cell = (mutant.state.name, mutant.event.__name__)
     fired = Counter[Place]()
     for base in bases:
         explorer = Explorer(engine_of(mutant.table, fired), base.starts, base.inputs)
-        for law in _Attempt(base, fired, explorer, []).ways(cell):
+        for law in _Attempt(base, fired, explorer, []).ways(cell, most):
             return law
+    if most:
+        return ""
     spec = next(spec for spec in mutant.table if spec.state is mutant.state)
     count = sum(row.event is mutant.event for row in spec.transitions)
     return "" if all(fired[(*cell, index)] for index in range(count)) else "NEVER_TAKEN"
 
 
-def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF) -> str:
-    """Explore from the start, with what has been changed elsewhere; return what is noticed first."""
+def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF, *, is_short: bool = False) -> str:
+    """Explore from the start, with what has been changed elsewhere; return what is noticed first.
+
+    A short exploration has one utterance on its way, no functions, and counts no rows.
+    """
     fired = Counter[Place]()
-    for scope in SCOPES:
+    for scope in [evolve(TALK, most=1)] if is_short else SCOPES:
         explorer = scope.explorer(engine_of(TABLE, fired))
         explorer.buckets = buckets
         explorer.run()
@@ -152,4 +167,4 @@ def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF) -
             return broken.law.name
         if disagreements(explorer, one_of, most=1):
             return "NOT_ALIKE"
-    return "NEVER_TAKEN" if any(not fired[place] for place in places(TABLE)) else ""
+    return "NEVER_TAKEN" if not is_short and any(not fired[place] for place in places(TABLE)) else ""

@@ -15,7 +15,14 @@ Written by `make mutants`. The machine was broken on purpose, one small thing at
 dropped, sent elsewhere, swapped with the next one, each guard negated, each action dropped; each move of the
 small machines dropped or led to another phase; each bucket of `callfsm verify` made coarser. Each time the tests of
 the core (the cases of `tests/states`, the dialogues, the phases) and the exploration of `callfsm verify` were asked.
-Exploration sees what the laws speak of, and says which law; the tests see every effect and every field.
+Exploration sees what the laws speak of, and says which law; the tests see every effect and every field. Where the
+tests had noticed a mutant, exploration was asked on a sample of what it can change; where they had not, on all of it.
+
+"""
+_ALIKE: Final = """\
+Each is another way to write the same machine. Where it says *alike on N inputs*, every input that goes through the
+changed cell, from every configuration that can be reached, was followed on both machines: all effects, all changes of
+state and the whole of the call were the same.
 
 """
 Line = dict[str, Any]
@@ -23,11 +30,11 @@ Line = dict[str, Any]
 
 def page(lines: Sequence[Line]) -> tuple[str, list[str]]:
     """Return the page, and the names of the survivors that have no reason."""
-    survivors = [line["name"] for line in lines if not line["tests"] and not line["verify"]]
-    unexplained = [name for name in survivors if reason_of(name) is None]
+    survivors = [line for line in lines if not line["tests"] and not line["verify"]]
+    unexplained = [line["name"] for line in survivors if _reason(line) is None]
     parts = [_HEAD, *_counts(lines), "\n## By law\n\n", *_laws(lines), "\n## Survivors\n\n"]
-    parts += ["Each is equivalent: no call can tell it from the machine.\n\n"] if survivors else ["None.\n"]
-    parts += [f"- `{name}`: {reason_of(name) or 'NO REASON YET'}\n" for name in survivors]
+    parts += [_ALIKE] if survivors else ["None.\n"]
+    parts += [f"- `{line['name']}`: {_reason(line) or 'NO REASON YET'}\n" for line in survivors]
     parts += ["\n## Noticed by the exploration alone\n\n"]
     parts += [
         f"- `{line['name']}`: {line['verify']}\n"
@@ -35,6 +42,13 @@ def page(lines: Sequence[Line]) -> tuple[str, list[str]]:
         if line["verify"] and not line["tests"] and line["kind"] != "bucket coarsened"
     ] or ["None.\n"]
     return "".join(parts), unexplained
+
+
+def _reason(line: Line) -> str | None:
+    told = reason_of(line["name"])
+    if line.get("followed") and not line["told apart by"]:
+        return f"alike on {line['followed']} inputs{f'; {told}' if told else ''}"
+    return told
 
 
 def _counts(lines: Sequence[Line]) -> list[str]:
