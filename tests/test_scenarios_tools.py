@@ -1,7 +1,7 @@
 """What the assistant does beside speaking, and keys that the caller presses, told as whole calls."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -566,4 +566,58 @@ def test_a_sound_that_keeps_the_assistant_from_leaving_and_is_nobodys_has_the_ca
     dialogue.caller.silent(600)
 
     assert [2] == [request.turn for request in dialogue.did(CreateResponse)]
+    assert [] == dialogue.did(EndCall)
+
+
+def _speaks_over_what_is_kept_back(dialogue: Dialogue) -> None:
+    dialogue.caller.speaks(20)
+    dialogue.openai.speaks(400)
+    dialogue.caller.speaks(100)
+
+
+def _speaks_before_the_first_audio(dialogue: Dialogue) -> None:
+    dialogue.caller.speaks(120)
+    dialogue.openai.speaks(400)
+
+
+def _says_what_cannot_be_transcribed(dialogue: Dialogue) -> None:
+    dialogue.caller.says(400)
+    dialogue.openai.cannot_transcribe()
+
+
+def _says_what_is_never_transcribed(dialogue: Dialogue) -> None:
+    dialogue.caller.says(400)
+    dialogue.openai.names()
+    dialogue.caller.silent(3000)
+
+
+def _presses_a_key(dialogue: Dialogue) -> None:
+    dialogue.caller.presses("1", pause_ms=2000)
+
+
+def _waits_for_audio_that_never_comes(dialogue: Dialogue) -> None:
+    dialogue.caller.silent(8000)
+    dialogue.openai.finishes("cancelled")
+
+
+@pytest.mark.parametrize(
+    "goes_on",
+    [
+        _speaks_over_what_is_kept_back,
+        _speaks_before_the_first_audio,
+        _says_what_cannot_be_transcribed,
+        _says_what_is_never_transcribed,
+        _presses_a_key,
+        _waits_for_audio_that_never_comes,
+    ],
+)
+def test_a_goodbye_that_nobody_heard_is_taken_back_when_the_call_goes_on(
+    goes_on: Callable[[Dialogue], None],
+) -> None:
+    dialogue = asked()
+    dialogue.openai.calls("hang_up")
+    goes_on(dialogue)
+
+    assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
+    assert "" == dialogue.call.farewell
     assert [] == dialogue.did(EndCall)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from callfsm.effects import AnswerTool, CancelResponse, CreateItem, DeleteItem, Effect
-from callfsm.events import AudioCommitted, AudioDelta, DtmfReceived, TimerFired, ToolCalled
+from callfsm.effects import AnswerTool, CancelResponse, CreateItem, CreateResponse, DeleteItem, Effect
+from callfsm.events import AudioCommitted, AudioDelta, DtmfReceived, ResponseDone, TimerFired, ToolCalled
 from callfsm.machine import dispatch
 from callfsm.states.base import State
 from callfsm.states.tools import KEYS_PRESSED, TOOL_FAILED
@@ -15,6 +15,10 @@ from tests.states.shared import SKIPPED
 KEYS = CreateItem("user", KEYS_PRESSED.format(digits="1"))
 FAILED = AnswerTool("c1", TOOL_FAILED)
 DELETED = DeleteItem("v1")
+
+
+SECOND_GREETING = greeting_begun().then(TimerFired(9.0), ResponseDone(9.25, "g1", 1, "cancelled"))
+"""Requested again at 9.25; its audio is awaited until 17.25."""
 
 
 def sound(at: float) -> Story:
@@ -41,6 +45,10 @@ TIES: list[tuple[State, Story, float, Sequence[Effect]]] = [
     (State.WAITING_FOR_USER, said_hello().then(presses(3.0)), 5.0, [KEYS, SKIPPED, DeleteItem("u1")]),
     (State.GREETING,
         greeting_begun().then(utterance(2.0, "v"), AudioCommitted(2.0, "v1"), presses(3.0)), 5.0, [KEYS, SKIPPED, DELETED]),
+    (State.GREETING, SECOND_GREETING.then(utterance(14.25, "v"), AudioCommitted(14.25, "v1")), 17.25,
+        [SKIPPED, DELETED, CancelResponse("cancel5", None)]),
+    (State.LISTENING, sound(7.5), 10.5, [DELETED, CancelResponse("cancel4", "r1")]),
+    (State.CANCELLING, sound(9.0).then(TimerFired(10.5)), 12.0, [DELETED, CreateResponse("create5", 2)]),
     (State.LISTENING, sound(4.5).then(presses(5.5)), 7.5, [KEYS, CancelResponse("cancel4", "r1"), DELETED]),
     (State.LISTENING, sound(4.75).then(looks_up(2.75)), 7.75, [FAILED, DELETED]),
     (State.AI_GRACE, sound(5.0).then(looks_up(3.0), presses(6.0), speaks(7.75)), 8.0, [KEYS, FAILED, DELETED]),

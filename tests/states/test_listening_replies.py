@@ -110,6 +110,8 @@ ASKED_AGAIN = without(again(2.75), "response.phase")
 CASES = [
     case("the reply begins", HERE, reply_requested(), ResponseCreated(2.75, "r1", 1), HERE, [],
          {"response.phase": ResponsePhase.ACTIVE, "response.response_id": "r1"}),
+    case("the reply begins under an id that is known: it is ours", HERE, reply_requested().then(ResponseCreated(2.5, "f", None)),
+         ResponseCreated(2.75, "f", 1), HERE, [], {"response.phase": ResponsePhase.ACTIVE, "response.response_id": "f"}),
     case("first audio", HERE, BEGUN, DELTA, AI_GRACE, PLAY, playing(3.25, *MARKS)),
     case("first audio, an utterance is unsettled", HERE, BEGUN.then(utterance(3.0)), DELTA, AI_GRACE, PLAY, playing(3.25, *MARKS)),
     case("first audio, the caller speaks: cancelled and owed again", HERE, PROVEN, DELTA, CANCELLING, [CancelResponse("cancel3", "r1")],

@@ -9,12 +9,12 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
-
 from callfsm.audit.verify.scopes import SCOPES
+from callfsm.machine import Engine, build
 from tools.mutants import by_tests, by_verify
 from tools.mutants.alike import followed_alike
 from tools.mutants.buckets import BucketMutant, bucket_mutants
@@ -23,68 +23,43 @@ from tools.mutants.page import PAGE, page
 from tools.mutants.phases import PhaseMutant, phase_mutants
 from tools.mutants.table import Mutant, mutants
 
-MOST_INPUTS: Final = 2000
+MOST_INPUTS: Final = 1000
 """So many inputs are followed, of those that a mutant can change, where the tests have noticed it already."""
 
 
-@frozen
-class Try:
-    """A mutant, and whom to ask: the tests, the exploration (short or whole), and both machines side by side."""
-
-    name: str
-    kind: str
-    tests: Callable[[], bool]
-    verify: Callable[[bool], str]
-    alike: Callable[[], tuple[int, str]] | None = None
+Line = dict[str, Any]
 
 
-def _tests_notice(mutant: PhaseMutant) -> bool:
-    with mutant.applied():
-        return by_tests.notice()
-
-
-def _verify_notices(mutant: PhaseMutant, *, is_short: bool) -> str:
-    with mutant.applied():
-        return by_verify.notice_anything(is_short=is_short)
-
-
-def _of_table(mutant: Mutant, bases: Sequence[Mapped]) -> Try:
-    return Try(
-        mutant.name,
-        mutant.kind,
-        lambda: by_tests.notice_table(mutant),
-        lambda short: by_verify.notice_table(mutant, bases, MOST_INPUTS if short else 0),
-        lambda: followed_alike(mutant, bases),
-    )
-
-
-def _of_phase(mutant: PhaseMutant) -> Try:
-    return Try(
-        mutant.name,
-        mutant.kind,
-        lambda: _tests_notice(mutant),
-        lambda short: _verify_notices(mutant, is_short=short),
-    )
-
-
-def _of_bucket(mutant: BucketMutant) -> Try:
-    return Try(mutant.name, mutant.kind, lambda: False, lambda _: by_verify.notice_anything(mutant.buckets, 1))
-
-
-def _tries() -> Iterator[Try]:
-    bases = [by_verify.mapped(scope) for scope in SCOPES]
-    yield from (_of_table(mutant, bases) for mutant in mutants())
-    yield from map(_of_phase, phase_mutants())
-    yield from map(_of_bucket, bucket_mutants())
-
-
-def _asked(one: Try) -> dict[str, Any]:
-    noticed = one.tests()
-    line = {"name": one.name, "kind": one.kind, "tests": noticed, "verify": one.verify(noticed)}
-    if not (line["tests"] or line["verify"]):
-        line["followed"], line["told apart by"] = one.alike() if one.alike else (0, "")
-        print("unnoticed:", line, flush=True)
+def _of_table(mutant: Mutant, bases: Sequence[Mapped]) -> Line:
+    line: Line = {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": ""}
+    with by_tests.served_by(Engine(build(mutant.table))):
+        line["tests"] = by_tests.notice(mutant.state, mutant.event)
+        if not line["tests"]:
+            line["followed"], line["told apart by"] = followed_alike(mutant, bases)
+            if line["told apart by"]:
+                line["tests"] = by_tests.notice_in_dialogues()
+    if line["tests"] or line["told apart by"]:
+        line["verify"] = by_verify.notice_table(mutant, bases, MOST_INPUTS if line["tests"] else 0)
     return line
+
+
+def _of_phase(mutant: PhaseMutant) -> Line:
+    with mutant.applied():
+        noticed = by_tests.notice() or by_tests.notice_in_dialogues()
+        noticed_by = by_verify.notice_anything(is_short=noticed)
+    return {"name": mutant.name, "kind": mutant.kind, "tests": noticed, "verify": noticed_by}
+
+
+def _of_bucket(mutant: BucketMutant) -> Line:
+    noticed_by = by_verify.notice_anything(mutant.buckets, 1)
+    return {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": noticed_by}
+
+
+def _tries() -> Iterator[tuple[str, Callable[[], Line]]]:
+    bases = [by_verify.mapped(scope) for scope in SCOPES]
+    yield from ((one.name, partial(_of_table, one, bases)) for one in mutants())
+    yield from ((one.name, partial(_of_phase, one)) for one in phase_mutants())
+    yield from ((one.name, partial(_of_bucket, one)) for one in bucket_mutants())
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -93,10 +68,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.found.exists():
         known = {json.loads(line)["name"] for line in options.found.read_text(encoding="utf-8").splitlines()}
     with options.found.open("a", encoding="utf-8") as found:
-        for number, one in enumerate(_tries()):
-            if number % parts == part - 1 and one.name not in known and options.only in one.name:
-                found.write(json.dumps(_asked(one)) + "\n")
+        for number, (name, ask) in enumerate(_tries()):
+            if number % parts == part - 1 and name not in known and options.only in name:
+                line = ask()
+                found.write(json.dumps(line) + "\n")
                 found.flush()
+                if not (line["tests"] or line["verify"]):
+                    print("unnoticed:", line, flush=True)
 
 
 def main() -> int:

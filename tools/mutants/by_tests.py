@@ -8,11 +8,10 @@ import pytest
 
 from callfsm import machine
 from callfsm.events import Event
-from callfsm.machine import Engine, build
+from callfsm.machine import Engine
 from callfsm.states.base import State
 from tests.table import Case, check
 from tests.test_table import CASES
-from tools.mutants.table import Mutant
 
 DIALOGUES = (
     "tests/states/test_deadlines.py",
@@ -47,21 +46,16 @@ def _fails(case: Case) -> bool:
     return False
 
 
-def _dialogues_fail() -> bool:
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *DIALOGUES])
-    return code != pytest.ExitCode.OK
-
-
 def notice(state: State | None = None, event: type[Event] | None = None) -> bool:
-    """Say whether any test fails; those of the cell that was changed are asked first."""
+    """Say whether any case fails; those of the cell that was changed are asked first."""
     first = [case for case in CASES if case.state is state and type(case.event) is event]
     chosen = {id(case) for case in first}
     others = [case for case in CASES if id(case) not in chosen]
-    return any(_fails(case) for case in (*first, *others)) or _dialogues_fail()
+    return any(_fails(case) for case in (*first, *others))
 
 
-def notice_table(mutant: Mutant) -> bool:
-    """Say whether any test fails on a mutant of the table."""
-    with served_by(Engine(build(mutant.table))):
-        return notice(mutant.state, mutant.event)
+def notice_in_dialogues() -> bool:
+    """Say whether any of the longer tests of the core fails."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *DIALOGUES])
+    return code != pytest.ExitCode.OK

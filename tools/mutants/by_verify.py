@@ -90,9 +90,10 @@ class _Attempt:
         try:
             for here, choices in queue:
                 yield from self._leave(here, choices, changed)
-                queue += [(order[n], None) for n in range(size + len(self.new), len(order))]
+                if not most:
+                    queue += [(order[n], None) for n in range(size + len(self.new), len(order))]
                 self.new += order[size + len(self.new) :]
-                if len(self.new) > MOST_NEW:
+                if len(self.new) > MOST_NEW and not most:
                     return
             yield from self._answers(changed)
         finally:
@@ -137,7 +138,7 @@ class _Attempt:
 def notice_table(mutant: Mutant, bases: Sequence[Mapped], most: int = 0) -> str:
     """Return what notices a mutant of the table: a law, or a row that is never taken; empty where nothing does.
 
-    With `most` no more than about so many inputs through the cell are followed, and rows are not counted.
+    With `most` no more than about so many inputs through the cell are followed, and nothing behind them.
     """
     cell = (mutant.state.name, mutant.event.__name__)
     fired = Counter[Place]()
@@ -147,9 +148,14 @@ def notice_table(mutant: Mutant, bases: Sequence[Mapped], most: int = 0) -> str:
             return law
     if most:
         return ""
+    return "" if takes_all_rows(mutant, fired) else "NEVER_TAKEN"
+
+
+def takes_all_rows(mutant: Mutant, fired: Counter[Place]) -> bool:
+    """Say whether every row of the cell that was changed has been taken."""
     spec = next(spec for spec in mutant.table if spec.state is mutant.state)
     count = sum(row.event is mutant.event for row in spec.transitions)
-    return "" if all(fired[(*cell, index)] for index in range(count)) else "NEVER_TAKEN"
+    return all(fired[mutant.state.name, mutant.event.__name__, index] for index in range(count))
 
 
 def notice_anything(buckets: Sequence[Bucket] = BUCKETS, one_of: int = ONE_OF, *, is_short: bool = False) -> str:
