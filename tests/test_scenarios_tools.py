@@ -621,3 +621,27 @@ def test_a_goodbye_that_nobody_heard_is_taken_back_when_the_call_goes_on(
     assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
     assert "" == dialogue.call.farewell
     assert [] == dialogue.did(EndCall)
+
+
+@pytest.mark.parametrize("heard_last", [True, False], ids=["heard last", "generated last"])
+@pytest.mark.parametrize("ms", [200, 1000], ids=["in the grace", "past it"])
+def test_a_goodbye_that_was_heard_is_taken_back_where_more_was_said_meanwhile(ms: int, *, heard_last: bool) -> None:
+    dialogue = asked()
+    dialogue.caller.says(300)
+    dialogue.openai.names()
+    dialogue.openai.speaks(ms)
+    dialogue.openai.calls("hang_up")
+    dialogue.openai.transcribes("ועוד משהו")
+    for step in (
+        (dialogue.openai.finishes, dialogue.twilio.plays)
+        if heard_last
+        else (
+            dialogue.twilio.plays,
+            dialogue.openai.finishes,
+        )
+    ):
+        step()
+
+    assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
+    assert [2] == [request.turn for request in dialogue.did(CreateResponse)]
+    assert [] == dialogue.did(EndCall)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from callfsm.effects import AnswerTool, CancelResponse, CreateItem, CreateResponse, DeleteItem, Effect
+from callfsm.effects import AnswerTool, CancelResponse, CreateItem, CreateResponse, DeleteItem, Effect, EndCall
 from callfsm.events import AudioCommitted, AudioDelta, DtmfReceived, ResponseDone, TimerFired, ToolCalled
 from callfsm.machine import dispatch
 from callfsm.states.base import State
@@ -19,6 +19,8 @@ DELETED = DeleteItem("v1")
 
 SECOND_GREETING = greeting_begun().then(TimerFired(9.0), ResponseDone(9.25, "g1", 1, "cancelled"))
 """Requested again at 9.25; its audio is awaited until 17.25."""
+SECOND_REPLY = reply_begun().then(ResponseDone(2.75, "r1", 1, "failed"))
+"""Requested again at 2.75; its audio is awaited until 10.75."""
 
 
 def sound(at: float) -> Story:
@@ -48,6 +50,8 @@ TIES: list[tuple[State, Story, float, Sequence[Effect]]] = [
     (State.GREETING, SECOND_GREETING.then(utterance(14.25, "v"), AudioCommitted(14.25, "v1")), 17.25,
         [SKIPPED, DELETED, CancelResponse("cancel5", None)]),
     (State.LISTENING, sound(7.5), 10.5, [DELETED, CancelResponse("cancel4", "r1")]),
+    (State.LISTENING, SECOND_REPLY.then(utterance(7.75, "v", 5), AudioCommitted(7.75, "v1")), 10.75,
+        [DELETED, EndCall("reply_failed")]),
     (State.CANCELLING, sound(9.0).then(TimerFired(10.5)), 12.0, [DELETED, CreateResponse("create5", 2)]),
     (State.LISTENING, sound(4.5).then(presses(5.5)), 7.5, [KEYS, CancelResponse("cancel4", "r1"), DELETED]),
     (State.LISTENING, sound(4.75).then(looks_up(2.75)), 7.75, [FAILED, DELETED]),
