@@ -1,38 +1,35 @@
-"""What holds of every call, whatever happens in it: random scripts of events, likely and absurd ones."""
+"""What holds of every call, whatever happens in it: long random dialogues, likely and absurd.
 
-import math
-from collections.abc import Callable
+A script is a list of moves, each with a pause before it. One that breaks a law is cut down by Hypothesis to the few
+moves that do it, and told line by line.
+"""
 
-from hypothesis import HealthCheck, given, settings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from typing import Any, Final
+
+import pytest
+from attrs import evolve, frozen
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
+from callfsm.audit.verify.alphabet import inputs
+from callfsm.audit.verify.explore import engine_of
+from callfsm.audit.verify.inputs import Make
+from callfsm.audit.verify.laws import LawBrokenError
 from callfsm.call import Call
-from callfsm.config import Business, Config, GateConfig
-from callfsm.effects import (
-    AnswerTool,
-    AppendAudio,
-    CancelResponse,
-    ClearAudio,
-    ClearPlayback,
-    CommitAudio,
-    CreateItem,
-    CreateResponse,
-    DeleteItem,
-    Effect,
-    PlayAudio,
-    TruncateItem,
-)
+from callfsm.config import Business, Config, GateConfig, TurnConfig
+from callfsm.effects import Effect, EndCall
 from callfsm.events import (
     AudioCommitted,
     AudioDelta,
     CallEnded,
-    DtmfReceived,
     Event,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
     RealtimeReady,
-    ReplyTranscript,
     ResponseCreated,
     ResponseDone,
     RmsFrame,
@@ -40,33 +37,75 @@ from callfsm.events import (
     ToolAnswered,
     ToolCalled,
     TranscriptCompleted,
-    TranscriptFailed,
 )
-from callfsm.hearing.turn import TurnPhase
-from callfsm.machine import dispatch
-from callfsm.speaking.response import ResponsePhase
+from callfsm.machine import ENGINE, Engine
+from callfsm.states import TABLE
 from callfsm.states.base import State
+from callfsm.states.link import lose
+from callfsm.states.playing import stop_playback
+from callfsm.states.responses import cancel_response
+from callfsm.states.transcripts import reject
 from tests.calls import GREETING_BUSINESS, LOUD, QUIET, SILENT_BUSINESS, TOOL_BUSINESS, audio
+from tests.random_calls import RuleBrokenError, Witness, due, goes_on, without
 
-TO_REALTIME = (AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool)
-AUDIBLE = (State.AI_GRACE, State.AI_SPEAKING)
-ENDS_RESPONSE = (ResponseDone, RealtimeError)
-IN_FLIGHT = (ResponsePhase.REQUESTED, ResponsePhase.ACTIVE, ResponsePhase.OVERTAKEN, ResponsePhase.CANCELLING)
-CONFIG = Config(gate=GateConfig(calibration_ms=100))
-"""Short, so that scripts get past it."""
-
-Step = Callable[[float, Call], list[Event]]
-
-
-def of(make: Callable[[float, Call], Event]) -> Step:
-    return lambda at, call: [make(at, call)]
+CONFIG: Final = Config(
+    gate=GateConfig(calibration_ms=100, preroll_ms=100, hangover_ms=160),
+    turn=TurnConfig(grace_ms=100, end_of_turn_ms=240, max_turn_ms=2000),
+)
+"""Short, so that scripts get past them with few frames."""
+PAUSES_S: Final = (0.02, 0.3, 1.5, 3.0, 8.0)
 
 
-def frames(count: int, rms: float) -> Step:
-    return lambda at, _call: [RmsFrame(at, rms, "f")] * count
+@frozen
+class Move:
+    """Something that somebody does: its steps follow one another, each made for the call as it then is."""
+
+    name: str
+    steps: tuple[Make, ...] = ()
 
 
-def named(call: Call) -> str:
+@frozen
+class Start:
+    """Whose call it is."""
+
+    name: str
+    business: Business
+    clip: bytes = b""
+
+    def witness(self, engine: Engine) -> Witness:
+        return Witness(Call.begin(CONFIG, self.business, greeting_clip=self.clip), engine)
+
+
+@frozen(repr=False)
+class Script:
+    """A call, and what happens in it: moves, and the seconds before each."""
+
+    start: Start
+    moves: tuple[tuple[float, Move], ...]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{number:5}. {f'+{pause_s:g} s':>7}  {move.name}" for number, (pause_s, move) in enumerate(self.moves, 1)
+        ]
+        return "\n".join(["", f"  a call with {self.start.name}:", *lines])
+
+    def _repr_pretty_(self, printer: Any, _cycle: object) -> None:
+        """Be printed by Hypothesis as a person reads it."""
+        printer.text(repr(self))
+
+
+# What each of the three can do, for the call as it is
+
+
+def of(make: Callable[[Call, float], Event]) -> Make:
+    return lambda call, at: [make(call, at)]
+
+
+def sound(count: int, rms: float) -> Make:
+    return lambda call, at: [RmsFrame(at, rms)] * count
+
+
+def item(call: Call) -> str:
     """The item that is most likely to be spoken of."""
     return next((waiting.item_id for waiting in call.turn.unsettled if waiting.item_id), "i0")
 
@@ -75,205 +114,228 @@ def response(call: Call) -> str:
     return call.response.response_id or f"r{call.response.turn}"
 
 
-def mark(call: Call) -> str:
-    return call.playback.marks[0].name if call.playback.marks else "m0"
+def speech(ms: int) -> Make:
+    return of(lambda call, at: AudioDelta(at, response(call), f"a{call.response.turn}", audio(ms)))
 
 
-LOUD_FRAME, CLICK, SPEECH = frames(1, LOUD), frames(4, LOUD), frames(15, LOUD)
-WEAK_FRAME, SILENCE = frames(1, QUIET), frames(30, QUIET)
-NAMED = of(lambda at, call: AudioCommitted(at, f"i{call._event_ids}"))
-ACCEPTED = of(lambda at, call: TranscriptCompleted(at, named(call), "שלום לך"))
-BEGUN = of(lambda at, call: ResponseCreated(at, f"r{call.response.turn}", call.response.turn))
-HEARD = of(lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(900)))
-LOOKED_UP = of(lambda at, call: ToolCalled(at, response(call), f"c{call.response.turn}", "lookup", "{}"))
-ANSWERED = of(lambda at, call: ToolAnswered(at, next(iter(call.tools), "c0"), "{}"))
-GOODBYE = of(lambda at, call: ToolCalled(at, response(call), "c3", "hang_up", "{}"))
-KEY = of(lambda at, _call: DtmfReceived(at, "#"))
-READY = of(lambda at, _call: RealtimeReady(at))
+def tool(name: str) -> Make:
+    return of(lambda call, at: ToolCalled(at, response(call), f"c{call.response.turn}", name, "{}"))
 
-LIKELY: list[Step] = [
-    LOUD_FRAME,
-    CLICK,
-    SPEECH,
-    WEAK_FRAME,
-    SILENCE,
-    NAMED,
-    ACCEPTED,
-    of(lambda at, call: TranscriptCompleted(at, named(call), "כן")),
-    of(lambda at, call: TranscriptCompleted(at, named(call), "?!")),
-    of(lambda at, call: TranscriptFailed(at, named(call))),
-    BEGUN,
-    HEARD,
-    of(lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(100))),
-    of(lambda at, call: AudioDelta(at, response(call), f"b{call.response.turn}", audio(900))),
-    of(lambda at, call: ReplyTranscript(at, response(call), "Hello there")),
-    of(
-        lambda at, call: ResponseDone(
-            at, response(call), call.response.turn, "completed", (f"a{call.response.turn}",)
-        )
-    ),
-    LOOKED_UP,
-    ANSWERED,
-    of(lambda at, call: ToolCalled(at, response(call), "c2", "lookup", "{}")),
-    GOODBYE,
-    of(lambda at, call: ToolCalled(at, response(call), "c4", "transfer_call", "{}")),
-    of(lambda at, call: ToolCalled(at, response(call), "c5", "order", "{}")),
-    KEY,
-    of(lambda at, call: PlaybackMarked(at, mark(call))),
-    of(lambda at, call: PlaybackMarked(at, call.playback.marks[-1].name if call.playback.marks else "m0")),
+
+def echoes(call: Call, at: float) -> Sequence[Event]:
+    return [PlaybackMarked(at, mark.name) for mark in call.playback.marks]
+
+
+def first_due(call: Call, at: float) -> Sequence[Event]:
+    return list(islice(due(call, at), 1))
+
+
+def last_due(call: Call, at: float) -> Sequence[Event]:
+    return list(due(call, at))[-1:]
+
+
+SPEECH, CLICK, SILENCE, PLAYING = sound(15, LOUD), sound(4, LOUD), sound(12, QUIET), sound(20, QUIET)
+NAMED = of(lambda call, at: AudioCommitted(at, f"i{call._event_ids}"))
+ACCEPTED = of(lambda call, at: TranscriptCompleted(at, item(call), "שלום לך"))
+REJECTED = of(lambda call, at: TranscriptCompleted(at, item(call), "?!"))
+BEGUN = of(lambda call, at: ResponseCreated(at, f"r{call.response.turn}", call.response.turn))
+DONE = of(
+    lambda call, at: ResponseDone(at, response(call), call.response.turn, "completed", (f"a{call.response.turn}",))
+)
+NOT_ACTIVE = of(lambda call, at: RealtimeError(at, "response_cancel_not_active", call.response.cancel_event_id))
+FOUND = of(lambda call, at: ToolAnswered(at, next(iter(call.tools), "c0"), "{}"))
+TIMER = of(lambda call, at: TimerFired(call.deadline if call.deadline < at + 60 else at))
+READY = of(lambda _call, at: RealtimeReady(at))
+ENDED = of(lambda _call, at: CallEnded(at, "hangup"))
+LOST = of(lambda _call, at: RealtimeLost(at))
+BUSY = of(lambda _call, at: RealtimeError(at, "conversation_already_has_active_response", None))
+QUESTION = (SPEECH, SILENCE, NAMED, ACCEPTED)
+
+NOTHING: Final = Move("nothing")
+HANG_UP: Final = Move("the caller hangs up", (ENDED,))
+FIRST: Final = Move("the session is ready, and the line is measured", (READY, sound(5, QUIET)))
+SINGLE: Final = [
+    *(Move(one.name, (one.make,)) for one in inputs(3) if one.name != "the call ends"),
+    Move("the next deadline passes", (TIMER,)),
 ]
-ABSURD: list[Step] = [
-    READY,
-    of(lambda at, _call: RealtimeLost(at)),
-    of(lambda at, call: RealtimeError(at, "response_cancel_not_active", call.response.cancel_event_id)),
-    of(lambda at, _call: RealtimeError(at, "response_cancel_not_active", None)),
-    of(lambda at, call: RealtimeError(at, "conversation_already_has_active_response", call.response.create_event_id)),
-    of(lambda at, call: RealtimeError(at, "server_error", call.response.create_event_id)),
-    of(
-        lambda at, call: RealtimeError(
-            at, "refused", call.turn.unsettled[0].commit_event_id if call.turn.unsettled else None
-        )
-    ),
-    of(
-        lambda at, call: RealtimeError(
-            at, "refused", call.turn.unsettled[-1].commit_event_id if call.turn.unsettled else None
-        )
-    ),
-    of(lambda at, _call: AudioCommitted(at, "foreign")),
-    of(lambda at, call: ResponseCreated(at, "x1", call.response.turn - 1)),
-    of(lambda at, _call: ResponseCreated(at, "x2", None)),
-    of(lambda at, _call: AudioDelta(at, "x1", "xa", audio(300))),
-    of(lambda at, call: AudioDelta(at, response(call), "a", b"")),
-    of(lambda at, _call: ResponseDone(at, "x1", None, "cancelled", ("xa",))),
-    of(lambda at, _call: ResponseDone(at, None, None, "cancelled")),
-    of(lambda at, _call: PlaybackMarked(at, "m1")),
-    of(lambda at, _call: ToolCalled(at, "x1", "c9", "hang_up", "{}")),
-    of(lambda at, _call: ToolCalled(at, "x1", "c9", "lookup", "{}")),
-    of(lambda at, _call: ToolAnswered(at, "c9", "{}")),
-    of(lambda at, call: TimerFired(call.deadline if call.deadline < math.inf else at)),
-    of(lambda at, _call: TimerFired(at)),
+"""What `callfsm verify` feeds, the likely and the absurd."""
+LIKELY: Final = [
+    Move("the caller asks", QUESTION),
+    Move("a question, and the beginning of its answer", (*QUESTION, BEGUN, speech(400))),
+    Move("the caller says something", (SPEECH, SILENCE)),
+    Move("the caller clicks", (CLICK, SILENCE)),
+    Move("the caller begins to speak", (SPEECH,)),
+    Move("the caller is heard to say nothing", (SPEECH, SILENCE, NAMED, REJECTED)),
+    Move("a response begins, and says 400 ms", (BEGUN, speech(400))),
+    Move("a response says 400 ms more", (speech(400),)),
+    Move("a whole response of 400 ms", (BEGUN, speech(400), DONE)),
+    Move("the caller listens for 400 ms", (PLAYING,)),
+    Move("all that was sent is heard", (PLAYING, echoes)),
+    Move("a response calls our function, which answers", (BEGUN, tool("lookup"), DONE, FOUND)),
+    Move("a function is called in vain", (BEGUN, speech(500), tool("lookup"), DONE)),
+    Move("a question, and its answer is cut off", (*QUESTION, BEGUN, speech(400), PLAYING, SPEECH)),
+    Move("a question, another, and an answer to the first", (*QUESTION, SPEECH, SILENCE, NAMED, BEGUN, speech(400))),
+    Move("a question, and another before its answer", (*QUESTION, SPEECH, SILENCE, NAMED, ACCEPTED)),
+    Move("there was nothing to cancel", (NOT_ACTIVE,)),
+    Move("a question, and the session is lost in its answer", (*QUESTION, BEGUN, speech(400), PLAYING, LOST)),
+    Move("a question, and another response is in the way", (*QUESTION, BUSY)),
 ]
-HANG_UP = of(lambda at, _call: CallEnded(at, "hung_up"))
-
-PAUSES = st.sampled_from([0.0, 0.0, 0.0, 0.02, 0.3, 1.5, 3.0, 8.0])
-SEQUENCES: list[tuple[Step, ...]] = [
-    (SPEECH, SILENCE),
-    (CLICK, SILENCE),
-    (SPEECH, SILENCE, NAMED),
-    (SPEECH, SILENCE, NAMED, ACCEPTED),
-    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN),
-    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD),
-    (BEGUN, CLICK, HEARD),
-    (BEGUN, HEARD, LOUD_FRAME),
-    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, LOOKED_UP),
-    (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD, GOODBYE),
-    (BEGUN, HEARD, LOOKED_UP, LOUD_FRAME),
+RARE: Final = [
+    Move("a response says goodbye", (BEGUN, speech(500), tool("hang_up"), DONE)),
+    Move("a response transfers the caller", (BEGUN, tool("transfer_call"), speech(500), DONE)),
 ]
-SINGLE = [(step,) for step in LIKELY], [(step,) for step in ABSURD]
-MOVES = st.one_of(*(st.sampled_from(moves) for moves in (*SINGLE, SEQUENCES)))
-SCRIPTS = st.lists(st.tuples(PAUSES, MOVES), max_size=30)
-Script = list[tuple[float, tuple[Step, ...]]]
-BEGINNING: Script = [(0.0, (READY, *[WEAK_FRAME] * 5))]
-BUSINESSES = st.sampled_from([SILENT_BUSINESS, GREETING_BUSINESS, TOOL_BUSINESS])
+DUE: Final = [
+    Move("the peers do what is due first", (first_due,)),
+    Move("the peers do what is due last", (last_due,)),
+    Move("the peers do three things that are due", (first_due,) * 3),
+]
+OFTEN: Final[list[Move | float]] = [*SINGLE, *RARE, *LIKELY * 6, *PAUSES_S * 5]
+MOVES: Final[list[Move | float]] = [NOTHING, *OFTEN, *islice(cycle(DUE), 255 - len(OFTEN))]
+"""What each byte of a script means: a move, or seconds before the next one; most of the rest is what is due."""
+STARTS: Final = [
+    Start("no greeting", SILENT_BUSINESS),
+    Start("a greeting", GREETING_BUSINESS),
+    Start("a recorded greeting", GREETING_BUSINESS, audio(500)),
+    Start("functions", TOOL_BUSINESS),
+    Start("functions and a greeting", evolve(TOOL_BUSINESS, enable_greeting=True)),
+]
 
 
-class Watched:
-    """A call under watch: every law is checked at every step."""
-
-    def __init__(self, business: Business) -> None:
-        self.call = Call.begin(CONFIG, business)
-        self.now = 0.0
-        self.cancelled: set[str] = set()
-        self.effects: list[list[Effect]] = []
-        self.greeting_heard = False
-
-    def run(self, script: Script) -> None:
-        for pause, move in script:
-            self.now += pause
-            for step in move:
-                for event in step(self.now, self.call):
-                    self.feed(event)
-
-    def feed(self, event: Event) -> None:
-        call = self.call
-        was_ready, was_real, was_loud_speaking = call.is_ready, call.has_real_user_utterance, self._interrupts(event)
-        phase, alone = call.response.phase, event.at < call.deadline
-        effects = dispatch(call, event)
-        self.effects.append(effects)
-        created = [effect for effect in effects if isinstance(effect, CreateResponse)]
-        played = [effect for effect in effects if isinstance(effect, PlayAudio)]
-
-        assert [] == call.effects
-        assert [] == list(call.backlog)
-        assert call.deadline >= event.at
-        if created and not (was_real or call.has_real_user_utterance):
-            assert call.business.enable_greeting
-            assert not self.greeting_heard
-        if played:
-            assert call.state in AUDIBLE
-            self.greeting_heard |= not call.has_real_user_utterance
-        if created and alone:
-            assert len(created) == 1
-            assert phase not in IN_FLIGHT or isinstance(event, ENDS_RESPONSE)
-            assert call.state in (State.GREETING, State.LISTENING)
-            assert not call.tools
-            assert call.response.phase is ResponsePhase.REQUESTED
-        if was_loud_speaking:
-            assert call.state is State.CANCELLING
-            assert {ClearPlayback, CancelResponse} <= {type(effect) for effect in effects}
-        if call.end_reason in ("hang_up", "transfer_call"):
-            assert call.has_real_user_utterance
-            assert call.turn.phase is TurnPhase.SILENT
-        if not (was_ready or call.is_ready):
-            assert [] == [effect for effect in effects if isinstance(effect, TO_REALTIME)]
-
-    def _interrupts(self, event: Event) -> bool:
-        """A loud frame in AI_SPEAKING, before any deadline."""
-        call = self.call
-        speaking = call.state is State.AI_SPEAKING and isinstance(event, RmsFrame) and event.at < call.deadline
-        return speaking and isinstance(event, RmsFrame) and event.rms >= call.gate.threshold_rms
-
-    def is_waiting_in_vain(self) -> bool:
-        """Nothing is armed though something is owed or awaited that no frame and no session will end."""
-        call = self.call
-        awaited = call.response.phase in IN_FLIGHT or call.state in (State.GREETING, State.CANCELLING, *AUDIBLE)
-        return (
-            call.state is not State.ENDED
-            and call.is_ready
-            and awaited
-            and call.deadline == math.inf
-            and call.turn.open is None
-        )
+@st.composite
+def scripts(draw: st.DrawFn) -> Script:
+    """Scripts of some eighty moves, which are hundreds of events: one byte a move, which Hypothesis varies evenly, and empties byte by byte."""
+    start = draw(st.sampled_from(STARTS))
+    moves = [(0.0, FIRST)] if draw(st.sampled_from([True, True, True, False])) else []
+    pause_s = 0.0
+    for move in [MOVES[byte] for byte in draw(st.binary(min_size=40, max_size=200))]:
+        if isinstance(move, float):
+            pause_s += move
+        elif move is not NOTHING:
+            moves.append((pause_s, move))
+            pause_s = 0.0
+    return Script(start, tuple(moves))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(business=BUSINESSES, script=SCRIPTS)
-def test_the_laws_hold_of_every_call(business: Business, script: Script) -> None:
-    watched = Watched(business)
-    watched.run([*BEGINNING, *script])
-
-    assert not watched.is_waiting_in_vain()
+SCRIPTS: Final = scripts()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(business=BUSINESSES, script=SCRIPTS)
-def test_the_same_events_have_the_same_effects(business: Business, script: Script) -> None:
-    first, second = Watched(business), Watched(business)
-    first.run([*BEGINNING, *script])
-    second.run([*BEGINNING, *script])
+def bounded(examples: int) -> settings:
+    """The same scripts on every run, and no time spent on explaining them."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
 
-    assert repr(first.effects) == repr(second.effects)
-    assert first.effects == second.effects
+
+def act(witness: Witness, moves: Sequence[tuple[float, Move]]) -> list[list[Effect]]:
+    """Act a script; return what each event did."""
+    effects: list[list[Effect]] = []
+    for pause_s, move in moves:
+        witness.now += pause_s
+        for make in move.steps:
+            effects += [
+                witness.hear(event.rms) if isinstance(event, RmsFrame) else witness.feed(event)
+                for event in make(witness.call, witness.now)
+            ]
+    return effects
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(business=BUSINESSES, script=SCRIPTS)
-def test_every_call_can_be_ended(business: Business, script: Script) -> None:
-    watched = Watched(business)
-    watched.run([*script, (0.0, (HANG_UP,))])
-    effects = watched.effects[:]
-    watched.run(script)
+# The laws, and what shows that they are tried
 
-    assert State.ENDED is watched.call.state
-    assert all(later == [] for later in watched.effects[len(effects) :])
-    assert math.inf == watched.call.deadline
+
+@bounded(200)
+@given(SCRIPTS)
+def test_the_laws_hold_of_every_call_and_it_goes_on(script: Script) -> None:
+    witness = script.start.witness(ENGINE)
+    act(witness, script.moves)
+    goes_on(witness)
+
+
+@bounded(50)
+@given(SCRIPTS)
+def test_every_call_can_be_ended(script: Script) -> None:
+    witness = script.start.witness(ENGINE)
+    before = [effect for effects in act(witness, script.moves) for effect in effects]
+    ended = [effect for effects in act(witness, [(0.0, HANG_UP)]) for effect in effects]
+
+    assert 1 == sum(isinstance(effect, EndCall) for effect in (*before, *ended))
+    assert State.ENDED is witness.call.state
+    assert not any(act(witness, script.moves))
+
+
+def test_the_same_events_have_the_same_effects_and_reach_most_of_the_table() -> None:
+    fired: Counter[tuple[str, str, int]] = Counter()
+    counting = engine_of(TABLE, fired)
+
+    @bounded(80)
+    @given(SCRIPTS)
+    def twice(script: Script) -> None:
+        first, second = (act(script.start.witness(engine), script.moves) for engine in (ENGINE, counting))
+        assert repr(first) == repr(second)
+        assert first == second
+
+    twice()
+    reached = {state for state, _, _ in fired}
+    assert {state.name for state in State} == reached
+    assert len(fired) > 200
+    assert sum(fired.values()) > 50_000
+
+
+def test_a_script_is_told_line_by_line() -> None:
+    asks = next(move for move in LIKELY if move.name == "the caller asks")
+    told = repr(Script(STARTS[1], ((0.0, FIRST), (1.5, asks))))
+
+    assert [
+        "",
+        "  a call with a greeting:",
+        "    1.    +0 s  the session is ready, and the line is measured",
+        "    2.  +1.5 s  the caller asks",
+    ] == told.split("\n")
+
+
+# Faults that are put into the table on purpose
+
+
+def holds(script: Script, engine: Engine) -> bool:
+    """Return whether a script breaks nothing on an engine."""
+    try:
+        act(script.start.witness(engine), script.moves)
+    except (LawBrokenError, RuleBrokenError):
+        return False
+    return True
+
+
+FAULTS = [
+    pytest.param(without(State.AI_SPEAKING, stop_playback), 3, id="nothing is cleared"),
+    pytest.param(without(State.CANCELLING, reject), 5, id="a rejected item stays"),
+    pytest.param(without(State.LISTENING, cancel_response), 4, id="nothing is cancelled"),
+    pytest.param(without(State.AI_SPEAKING, lose), 6, id="a lost session is not noticed"),
+]
+
+
+@pytest.mark.parametrize(("engine", "most"), FAULTS)
+def test_a_fault_in_the_table_is_found_and_cut_down_to_a_few_moves(engine: Engine, most: int) -> None:
+    script = find(SCRIPTS, lambda script: not holds(script, engine), settings=bounded(200))
+
+    assert len(script.moves) <= most, script
+    assert holds(script, ENGINE)
+
+
+def test_a_broken_law_is_told_with_its_script() -> None:
+    engine = without(State.AI_SPEAKING, stop_playback)
+
+    @settings(bounded(200), phases=[Phase.generate])
+    @given(SCRIPTS)
+    def no_law_is_broken(script: Script) -> None:
+        act(script.start.witness(engine), script.moves)
+
+    with pytest.raises(LawBrokenError) as caught:
+        no_law_is_broken()
+
+    told = "\n".join(caught.value.__notes__)
+    assert "  a call with" in told
+    assert "    1.    +0 s  the session is ready, and the line is measured\n" in told
