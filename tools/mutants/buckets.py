@@ -9,7 +9,7 @@ from callfsm.audit.verify.watch import Watch
 from callfsm.call import Call
 
 _COMPONENTS = {
-    "greeting": 3, "open utterance": 3, "response": 7, "request": 2, "debts": 4, "playback": 5,
+    "greeting": 4, "open utterance": 3, "response": 7, "memory": 4, "debts": 4, "playback": 5,
     "keys and functions": 3,
 }  # fmt: skip
 """How many values a bucket puts together."""

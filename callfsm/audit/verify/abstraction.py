@@ -35,10 +35,10 @@ class Bucket:
 def _energy(call: Call, utterance: Utterance) -> str:
     if call.has_real_user_utterance:
         return ""
-    limit = call.gate.threshold_rms**2
-    if utterance._spoken_power >= limit * (call.config.turn.max_turn_ms // FRAME_MS):  # noqa: SLF001 - its RMS with what may follow
+    power, limit = utterance._spoken_power, call.gate.threshold_rms**2  # noqa: SLF001 - as it is summed up
+    if power >= limit * (call.config.turn.max_turn_ms // FRAME_MS):
         return "strong"
-    return "even" if utterance.rms >= call.gate.threshold_rms else "faint"
+    return "even" if power >= limit * utterance.spoken_frames else "faint"
 
 
 def _loudness(call: Call, utterance: Utterance) -> int:
@@ -57,7 +57,7 @@ def _open(call: Call, _watch: Watch) -> Hashable:
 def _waiting(call: Call, utterance: Utterance) -> Hashable:
     return (
         utterance.loud_ms >= ANSWERABLE_MS,
-        not call.has_real_user_utterance and utterance.rms >= call.gate.threshold_rms,
+        _energy(call, utterance) not in {"", "faint"},
         utterance.item_id is not None,
         utterance.commit_event_id is not None,
     )
@@ -111,7 +111,7 @@ def _playback(call: Call, _watch: Watch) -> Hashable:
 def _greeting(call: Call, watch: Watch) -> Hashable:
     if call.has_real_user_utterance:
         return ()
-    return call.business.enable_greeting, bool(call.greeting_clip), watch.greeting_heard
+    return call.business.enable_greeting, bool(call.greeting_clip), watch.greeting_heard, watch.has_real_user
 
 
 def _debts(call: Call, watch: Watch) -> Hashable:
@@ -122,7 +122,7 @@ def _debts(call: Call, watch: Watch) -> Hashable:
 
 
 def _request(_call: Call, watch: Watch) -> Hashable:
-    return watch.is_in_flight, watch.is_overtaken
+    return watch.is_in_flight, watch.is_overtaken, len(watch.marks), watch.has_tail
 
 
 def _timers(call: Call, _watch: Watch) -> Hashable:
@@ -184,7 +184,9 @@ BUCKETS: Final[Sequence[Bucket]] = (
             "response.has_called_tool",
         ),
     ),
-    Bucket("request", "what the laws remember of it", _request, ("response.turn",)),
+    Bucket(
+        "memory", "what the laws remember of the request and of what is being heard", _request, ("response.turn",)
+    ),
     Bucket(
         "debts",
         "what is owed; a second failure counts as any more would; how often it was owed again is forgotten with it",

@@ -71,7 +71,12 @@ def _delta(audio: bytes) -> Make:
     def make(call: Call, at: float) -> Events:
         playback = call.playback
         is_tail = playback.sent > playback._marked  # noqa: SLF001 - what the last mark does not stand behind
-        is_full = bool(playback.held) or is_tail or (len(audio) >= MARK_BYTES and bool(playback.marks))
+        # Two pieces are held back where no functions are in play, one where they are.
+        is_full = (
+            len(playback.held) > (not call.business.tool)
+            or is_tail
+            or (len(audio) >= MARK_BYTES and bool(playback.marks))
+        )
         return () if is_full else [AudioDelta(at, _current(call), "a", audio)]
 
     return make

@@ -1,6 +1,8 @@
 """A call under watch: what has been seen of it, and the laws at every step."""
 
+import math
 from enum import Enum
+from typing import Final
 
 from attrs import define
 
@@ -15,11 +17,22 @@ from callfsm.audit.verify.laws import (
     judge_waiting,
 )
 from callfsm.call import Call
-from callfsm.effects import CancelResponse, CreateResponse, Effect, PlayAudio
-from callfsm.events import AudioDelta, Event, RealtimeError, RealtimeLost, ResponseCreated, ResponseDone, TimerFired
-from callfsm.machine import Engine
+from callfsm.effects import CancelResponse, ClearPlayback, CreateResponse, Effect, PlayAudio, SendMark
+from callfsm.events import (
+    AudioDelta,
+    Event,
+    PlaybackMarked,
+    RealtimeError,
+    RealtimeLost,
+    ResponseCreated,
+    ResponseDone,
+    TimerFired,
+)
+from callfsm.machine import Engine, state_deadline
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
+
+_ROUNDING_S: Final = 1e-9
 
 
 class Debt(Enum):
@@ -34,6 +47,8 @@ class Debt(Enum):
 class Watch:
     """What has been seen of one call."""
 
+    has_real_user: bool = False
+    """Somebody real has spoken, by the rules and not by the call's own word."""
     greeting_heard: bool = False
     turn: int = 0
     """That of the newest request."""
@@ -48,6 +63,11 @@ class Watch:
     create_event_id: str | None = None
     cancel_event_id: str | None = None
     debt: Debt = Debt.NONE
+    marks: tuple[str, ...] = ()
+    """Those behind audio that the caller may not have heard yet, in order."""
+    has_tail: bool = False
+    """Audio was sent that no mark stands behind."""
+    grace_until: float = math.inf
 
     def feed(self, engine: Engine, call: Call, event: Event) -> list[Effect]:
         """Feed an event, with the timers that are due before it; raise LawBrokenError where a law is broken."""
@@ -59,16 +79,18 @@ class Watch:
         return effects
 
     def _step(self, engine: Engine, call: Call, event: Event) -> list[Effect]:
-        before = Before.of(call, event)
+        before = Before.of(call, event, has_real_user=self.has_real_user)
         try:
             effects = engine.dispatch(call, event)
         except Exception as error:
             raise LawBrokenError(Law.NO_EXCEPTION, f"{event} raised {error!r}") from error
         self._note_event(before, event)
         kinds = [type(effect) for effect in effects]
+        self.has_real_user |= before.is_first
         self._judge_requests(call, event, effects)
-        self._judge_audio(call, event, kinds)
+        self._judge_audio(before, call, event, effects)
         judge_barge_in(before, call, kinds)
+        self._judge_hearing(call, event, effects)
         judge_readiness(call, kinds)
         judge_verdict(before, call, event, effects)
         judge_waiting(call)
@@ -81,7 +103,7 @@ class Watch:
         elif self._ends_response(before, event):
             self.is_in_flight = self.is_overtaken = False
             # Only what is held back may still be played.
-            self.playable_id = self.playable_id if before.is_held else None
+            self.playable_id = self.playable_id if before.held_bytes else None
         if isinstance(event, RealtimeLost):
             self.playable_id = None
 
@@ -117,7 +139,7 @@ class Watch:
         for effect in effects:
             if isinstance(effect, CreateResponse):
                 greets = call.business.enable_greeting and call.response.kind is Owed.GREETING
-                if not call.has_real_user_utterance and (not greets or self.greeting_heard):
+                if not self.has_real_user and (not greets or self.greeting_heard):
                     raise LawBrokenError(Law.NO_EARLY_RESPONSE, f"{effect} on {event}")
                 if self.is_in_flight or call.state is State.CANCELLING:
                     raise LawBrokenError(Law.ONE_RESPONSE, f"{effect} on {event} in {call.state.name}")
@@ -131,18 +153,54 @@ class Watch:
                 self.cancel_event_id = effect.event_id
                 self.playable_id = None
 
-    def _judge_audio(self, call: Call, event: Event, kinds: list[type[Effect]]) -> None:
-        if PlayAudio in kinds:
-            if call.state not in AUDIBLE:
-                raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio in {call.state.name}")
-            spoken_by = event.response_id if isinstance(event, AudioDelta) else call.response.response_id
-            is_clip = spoken_by is None and bool(call.greeting_clip)
-            if not is_clip and spoken_by != self.playable_id:
-                raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio of {spoken_by}, which may not be played")
-            self.greeting_heard |= not call.has_real_user_utterance
+    def _judge_audio(self, before: Before, call: Call, event: Event, effects: list[Effect]) -> None:
+        played = sum(len(effect.audio) for effect in effects if isinstance(effect, PlayAudio))
+        is_ours = isinstance(event, AudioDelta) and self.is_in_flight and event.response_id == self.playable_id
+        received = len(event.audio) if isinstance(event, AudioDelta) and is_ours else 0
+        held = sum(len(audio) for _, audio in call.playback.held)
+        if played:
+            self._judge_beginning(before, call, event)
+            received = received if call.response.response_id else len(call.greeting_clip)
+            self.greeting_heard |= not self.has_real_user
+        is_lost = played + held != before.held_bytes + received and self.playable_id is not None
+        if received and is_lost and call.state is not State.ENDED:
+            raise LawBrokenError(Law.WHOLE, f"{played} bytes are played and {held} held, of {received}")
+        if played and not received and played != before.held_bytes:
+            raise LawBrokenError(Law.WHOLE, f"{played} bytes are played of {before.held_bytes} that were held")
+
+    def _judge_beginning(self, before: Before, call: Call, event: Event) -> None:
+        spoken_by = event.response_id if isinstance(event, AudioDelta) else call.response.response_id
+        is_clip = spoken_by is None and bool(call.greeting_clip)
+        if call.state not in AUDIBLE:
+            raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio in {call.state.name}")
+        if not is_clip and spoken_by != self.playable_id:
+            raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio of {spoken_by}, which may not be played")
+        if before.state not in AUDIBLE and call.turn.open is not None:
+            raise LawBrokenError(Law.NO_STRAY_AUDIO, "audio begins while the caller speaks")
+        if before.state not in AUDIBLE and self.debt is Debt.ACCEPTED:
+            raise LawBrokenError(Law.NEWEST, f"audio of {spoken_by} begins")
+
+    def _judge_hearing(self, call: Call, event: Event, effects: list[Effect]) -> None:
+        if isinstance(event, PlaybackMarked) and event.name in self.marks:
+            self.marks = self.marks[self.marks.index(event.name) + 1 :]
+        was_heard = bool(self.marks) or self.has_tail
+        for effect in effects:
+            if isinstance(effect, PlayAudio):
+                self.has_tail = True
+            elif isinstance(effect, SendMark):
+                self.marks, self.has_tail = (*self.marks, effect.name), False
+            elif isinstance(effect, ClearPlayback):
+                self.marks, self.has_tail = (), False
+        is_heard = bool(self.marks) or self.has_tail
+        if is_heard and call.state not in (*AUDIBLE, State.ENDED):
+            raise LawBrokenError(Law.HEARD, f"{call.state.name} while the caller may hear the assistant")
+        if is_heard and not was_heard:
+            self.grace_until = event.at + call.config.turn.grace_ms / 1000
+        if call.state is State.AI_GRACE and state_deadline(call) > self.grace_until + _ROUNDING_S:
+            raise LawBrokenError(Law.GRACE, f"it is to last until {state_deadline(call)}, not {self.grace_until}")
 
     def _note_effects(self, before: Before, call: Call, effects: list[Effect]) -> None:
-        if before.text_is_accepted or before.is_accepted:
+        if before.is_accepted:
             self.debt = Debt.ACCEPTED
         for effect in effects:
             if isinstance(effect, CreateResponse) and self.debt is Debt.ACCEPTED:

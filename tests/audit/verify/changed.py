@@ -24,6 +24,11 @@ def also(action: Action) -> Change:
     return lambda row: evolve(row, do=(*row.do, action))
 
 
+def doing(*actions: Action) -> Change:
+    """The row, with these actions and no others."""
+    return lambda row: evolve(row, do=actions)
+
+
 def leading(to: State | None) -> Change:
     return lambda row: evolve(row, to=to)
 

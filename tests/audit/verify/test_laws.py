@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
+from callfsm import machine
 from callfsm.audit.verify.explore import Explorer
 from callfsm.audit.verify.fairness import check_answers
 from callfsm.audit.verify.laws import Law
@@ -17,10 +19,16 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     RmsFrame,
+    TimerFired,
     TranscriptCompleted,
+    TranscriptFailed,
 )
+from callfsm.hearing.turn import Turn, Utterance
 from callfsm.machine import ENGINE
-from callfsm.states.base import State
+from callfsm.states.base import State, Transition
+from callfsm.states.frames import drop_blip, drop_frame
+from callfsm.states.playing import finish_playback, play_held, stop_playback
+from callfsm.states.transcripts import accept, accept_untranscribed, note_first_real_utterance
 from tests.audit.verify.changed import (
     A_CALL,
     GREETED,
@@ -28,6 +36,7 @@ from tests.audit.verify.changed import (
     TOOL_CALL,
     Change,
     also,
+    doing,
     engine,
     explorer,
     leading,
@@ -50,6 +59,19 @@ def tell(call: Call, _event: Event) -> None:
 
 def fall_over(_call: Call, _event: Event) -> None:
     raise ZeroDivisionError
+
+
+def without_clear(row: Transition) -> Transition:
+    return evolve(row, do=tuple(finish_playback if action is stop_playback else action for action in row.do))
+
+
+def play_first_held(call: Call, event: Event) -> None:
+    del call.playback.held[1:]
+    play_held(call, event)
+
+
+def leading_to_a_reply(row: Transition) -> Transition:
+    return evolve(row, to=State.LISTENING, do=(note_first_real_utterance, accept_untranscribed))
 
 
 Row = tuple[State, type[Event], Change, str]
@@ -79,6 +101,16 @@ BROKEN: dict[str, tuple[Law, Row, Sequence[str], Scope]] = {
         Law.ANSWERED, (State.LISTENING, ResponseDone, without("owe_reply"), "stay"), TOOL_CALL, TOOLS),
     "a session that is gone is told": (
         Law.READINESS, (State.LISTENING, RealtimeLost, also(tell), "lose"), (*A_CALL, "session lost"), TALK),
+    "a noise without words is taken for somebody": (
+        Law.NO_EARLY_RESPONSE,
+        (State.WAITING_FOR_USER, TranscriptFailed, leading_to_a_reply, "reject"),
+        (*A_CALL, "speech", "long speech", "transcript of the oldest item: failed"), TALK),
+    "the floor is given up while the assistant is heard": (
+        Law.HEARD, (State.AI_SPEAKING, TimerFired, without_clear, "stop_playback"), A_CALL, TALK),
+    "only the first of what was held back is played": (
+        Law.WHOLE, (State.LISTENING, RmsFrame, doing(drop_frame, drop_blip, play_first_held), "play_held"), A_CALL, TALK),
+    "an answer to what was said before the last word": (
+        Law.NEWEST, (State.LISTENING, TranscriptCompleted, lambda row: evolve(row, to=None, do=(accept,)), "cancel_response"), A_CALL, TALK),
     "a row raises": (Law.NO_EXCEPTION, (State.LISTENING, AudioDelta, also(fall_over), "play"), A_CALL, TALK),
 }  # fmt: skip
 
@@ -95,6 +127,31 @@ def test_a_table_with_one_thing_wrong_breaks_the_law(law: Law, row: Row, names: 
     short = explorer(engine(state, event, change, action), names, scope)
 
     assert law is first_broken(short)
+
+
+def test_a_grace_as_long_as_the_reply_breaks_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(machine._DEADLINE, State.AI_GRACE, lambda call: call.playback.ends_at + 0.02)
+
+    assert Law.GRACE is first_broken(explorer(ENGINE, A_CALL))
+
+
+def test_an_utterance_that_is_forgotten_breaks_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = Turn.settle
+
+    def settle_all(turn: Turn, utterance: Utterance, *, rejected: bool) -> None:
+        settle(turn, utterance, rejected=rejected)
+        turn.unsettled.clear()
+
+    monkeypatch.setattr(Turn, "settle", settle_all)
+
+    assert Law.VERDICT is first_broken(explorer(ENGINE, A_CALL))
+
+
+def test_an_rms_of_the_loud_frames_alone_breaks_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Utterance, "rms", property(lambda _: 1e6))
+    names = (*A_CALL, "a frame just below the threshold", "speech", "long speech")
+
+    assert Law.NO_EARLY_RESPONSE is first_broken(explorer(ENGINE, names))
 
 
 @pytest.mark.parametrize(("names", "scope"), [(A_CALL, TALK), (TOOL_CALL, TOOLS)], ids=["talk", "functions"])
