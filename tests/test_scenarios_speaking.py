@@ -18,8 +18,8 @@ from callfsm.effects import (
 )
 from callfsm.events import ResponseCreated, RmsFrame
 from callfsm.states.base import State
-from tests.calls import LOUD, grace
-from tests.dialogue import Dialogue, answering, greeted_by_the_caller
+from tests.calls import GREETING_BUSINESS, LOUD, grace
+from tests.dialogue import Dialogue, answering, calibrated, greeted_by_the_caller
 
 BARGE_IN = "[BARGE-IN] User speaking while AI speaking – sending response.cancel"
 
@@ -412,3 +412,27 @@ def test_first_audio_is_dropped_if_the_sound_grows() -> None:
 
     call.openai.transcribes("ומה עם שבת?")
     assert [1, 2] == [asked.turn for asked in call.did(CreateResponse)]
+
+
+def test_what_was_never_heard_is_deleted_where_nothing_was_left_to_cancel() -> None:
+    dialogue = greeted_by_the_caller()
+    dialogue.openai.begins()
+    dialogue.openai.speaks(400)
+    dialogue.openai.speaks(400, item="b")
+    dialogue.openai.finishes()
+    dialogue.twilio.plays(360)
+    dialogue.caller.speaks(20)
+
+    assert [DeleteItem("b1")] == dialogue.openai.had_nothing_to_cancel()
+
+
+def test_a_greeting_whose_mark_comes_early_was_heard_to_its_end() -> None:
+    """A mark is proof, whatever the clock says."""
+    dialogue = calibrated(GREETING_BUSINESS)
+    dialogue.openai.begins()
+    dialogue.openai.speaks(200)
+    dialogue.openai.words("שלום, מאפייה.")
+    dialogue.openai.finishes()
+    dialogue.twilio.echoes("m1")
+
+    assert [("assistant", "שלום, מאפייה.")] == list(dialogue.call.history)

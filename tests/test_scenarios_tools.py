@@ -645,3 +645,26 @@ def test_a_goodbye_that_was_heard_is_taken_back_where_more_was_said_meanwhile(ms
     assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
     assert [2] == [request.turn for request in dialogue.did(CreateResponse)]
     assert [] == dialogue.did(EndCall)
+
+
+def test_a_function_is_forgotten_with_the_session_that_called_it() -> None:
+    dialogue = asked()
+    dialogue.openai.speaks(1000)
+    dialogue.openai.calls("lookup")
+    dialogue.twilio.plays(400)
+    dialogue.openai.is_lost()
+
+    assert {} == dialogue.call.tools
+
+
+def test_keys_that_are_told_while_a_reply_is_being_cancelled_are_answered() -> None:
+    """What the caller says meanwhile may prove nobody; the keys were pressed by somebody."""
+    dialogue = asked()
+    dialogue.openai.speaks(3000)
+    dialogue.twilio.plays(400)
+    dialogue.caller.presses("1", pause_ms=1000)
+    dialogue.caller.speaks(1020)
+
+    assert State.CANCELLING is dialogue.where()
+    assert [KEYS.format("1")] == [item.text for item in dialogue.did(CreateItem)]
+    assert Owed.REPLY is dialogue.call.response.owed

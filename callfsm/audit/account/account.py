@@ -17,7 +17,7 @@ from callfsm.audit.account.values import (
 from callfsm.audit.recording import Recording, Step, is_gate_line, run
 from callfsm.call import Call
 from callfsm.config import Config
-from callfsm.effects import Effect, Log
+from callfsm.effects import CommitAudio, Effect, Log
 from callfsm.events import (
     DtmfReceived,
     Event,
@@ -155,10 +155,11 @@ def _what(event: Event) -> str:
 
 def _frame(call: Call, event: RmsFrame, state: State, effects: tuple[Effect, ...]) -> Frame:
     threshold_rms = call.gate.threshold_rms
-    was_dropped = any(map(is_gate_line, effects))
-    return Frame(
-        event.at, event.rms, threshold_rms, state, event.rms >= threshold_rms, call.is_gate_open, was_dropped
-    )
+    is_loud, was_dropped = event.rms >= threshold_rms, any(map(is_gate_line, effects))
+    # The loud frame that fills up a turn passes, though no utterance is open any more behind it.
+    ends_turn = is_loud and not was_dropped and any(isinstance(effect, CommitAudio) for effect in effects)
+    is_open = call.is_gate_open or ends_turn
+    return Frame(event.at, event.rms, threshold_rms, state, is_loud, is_open, was_dropped)
 
 
 def _changes(step: Step, event: Event, deadline: float) -> Iterator[tuple[float, State]]:

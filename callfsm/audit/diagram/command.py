@@ -22,6 +22,7 @@ from callfsm.audit.recording import JournalError, read_journal
 
 _DIRECTORY: Final = Path("diagrams")
 _STDOUT: Final = "-"
+_NO_CHANGE: Final = "No change in the table. (What is written inside a guard or an action is not compared.)\n"
 _STATES: Final = "states"
 _SUFFIXES: Final = frozenset({".md", ".mmd", ".svg"})
 _TRAVELLED: Final = "Drawn by callfsm diagram from journals"
@@ -120,7 +121,7 @@ def _draw_journals(journals: Sequence[Path], out: Path | None) -> int:
 
 def _print_differences(old: str, new: str | None) -> int:
     groups = differences(load(old), load(new) if new else read_machine())
-    sys.stdout.write("\n".join("".join(f"{line}\n" for line in group) for group in groups) or "No change.\n")
+    sys.stdout.write("\n".join("".join(f"{line}\n" for line in group) for group in groups) or _NO_CHANGE)
     return 1 if groups else 0
 
 

@@ -8,9 +8,10 @@ from attrs import frozen
 
 from callfsm.audit.account.account import account_of
 from callfsm.audit.account.values import Account, Frame, Reply, ReplyFate, ReplyKind, Utterance
-from callfsm.audit.recording import Recording
+from callfsm.audit.recording import Recording, run
 from callfsm.audit.replay.what_if import what_if
 from callfsm.config import Config
+from callfsm.effects import AppendAudio
 from callfsm.hearing.transcript import one_line
 
 
@@ -45,10 +46,18 @@ def difference(recording: Recording, config: Config) -> Difference:
     at = live.started_at
     changes = [*_frames(live, changed), *_barge_ins(live, changed), *_utterances(live, changed)]
     changes += _replies(live, changed, other.turns)
+    sent, sent_then = _frames_sent(recording), _frames_sent(other.recording)
+    if sent != sent_then:
+        changes.append(Change("frames sent to the model", f"{sent} -> {sent_then}", abs(sent_then - sent)))
     if (ended_by(live), live.end.at) != (ended_by(changed), changed.end.at):
         ends = (f"{ended_by(account)} at {account.end.at - at:.2f} s" for account in (live, changed))
         changes.append(Change("end of the call changed", " -> ".join(ends)))
     return Difference(live, changed, tuple(changes), other.notes)
+
+
+def _frames_sent(recording: Recording) -> int:
+    """Return how many frames went to the model, the pre-roll and what was sent again included."""
+    return sum(isinstance(effect, AppendAudio) for step in run(recording) for effect in step.effects)
 
 
 def _side(frame: Frame) -> str:

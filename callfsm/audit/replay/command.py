@@ -99,6 +99,7 @@ def _cells(name: str, seconds: float, end: str, counts: Iterable[int], is_as_rec
 def _show_changes(recordings: Sequence[Recording], settings: Sequence[str]) -> int:
     configs = [changed_config(recording.config, settings) for recording in recordings]
     found = [difference(recording, config) for recording, config in zip(recordings, configs, strict=True)]
+    code = max(_check(recording, run(recording)) for recording in recordings)
     keys = (setting.partition("=")[0].strip() for setting in settings)
     lines = [
         f"{key} is the shell's: a replay does not show what it does." for key in keys if not key.startswith(_MACHINES)
@@ -108,7 +109,7 @@ def _show_changes(recordings: Sequence[Recording], settings: Sequence[str]) -> i
     broken = [one for one in found if one.changed.end.error]
     for one in broken:
         _warn(f"{one.live.call_sid} meets a bug: {one.changed.end.error}")
-    return 1 if broken else 0
+    return 1 if broken else code
 
 
 def _parser() -> argparse.ArgumentParser:

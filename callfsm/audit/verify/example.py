@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import attrs
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from callfsm.audit.verify.clock import ALL, TIMER, timers
 from callfsm.audit.verify.copying import copy_of, shallow
@@ -14,6 +14,7 @@ from callfsm.audit.verify.laws import Law, LawBrokenError
 from callfsm.audit.verify.watch import Watch
 from callfsm.call import Call
 from callfsm.events import Event, TimerFired
+from callfsm.hearing.mulaw import FRAME_MS
 
 MOST_TRIES: Final = 20_000
 JUST_BEFORE_S: Final = 1e-3
@@ -34,6 +35,8 @@ class _Search:
 
     explorer: Explorer
     broken: Broken
+    step_s: float
+    """Between two events: a frame's length, as on a line, or next to nothing."""
     tries: int = 0
 
     def find(self, call: Call, watch: Watch, now: float, done: int = 0) -> tuple[Event, ...] | None:
@@ -54,7 +57,7 @@ class _Search:
     ) -> Iterator[tuple[Sequence[Event], Call | None, Watch, float]]:
         for at in _times(call, now, name):
             after, seen = copy_of(call), shallow(watch)
-            events = [TimerFired(at)] if name.startswith(TIMER) else self.explorer.events_of(name, after, at)
+            events = [TimerFired(at)] if name.startswith(TIMER) else self._spread(name, after, at)
             try:
                 for event in events:
                     seen.feed(self.explorer.engine, after, event)
@@ -62,7 +65,11 @@ class _Search:
                 yield events, None, seen, at
             else:
                 if events:
-                    yield events, after, seen, at + TICK_S
+                    yield events, after, seen, events[-1].at + self.step_s
+
+    def _spread(self, name: str, call: Call, at: float) -> list[Event]:
+        events = self.explorer.events_of(name, call, at)
+        return [evolve(event, at=round(at + number * self.step_s, 6)) for number, event in enumerate(events)]
 
 
 def _times(call: Call, now: float, name: str) -> list[float]:
@@ -78,10 +85,11 @@ def _times(call: Call, now: float, name: str) -> list[float]:
 
 def way_of(explorer: Explorer, broken: Broken) -> Way | None:
     """Return the events of the way to a broken law, at times at which they can happen; None where none are found."""
-    for number, start in enumerate(explorer.starts):
-        events = _Search(explorer, broken).find(copy_of(start), Watch(), 0.0)
-        if events is not None:
-            return Way(number, events)
+    for step_s in (FRAME_MS / 1000, TICK_S):
+        for number, start in enumerate(explorer.starts):
+            events = _Search(explorer, broken, step_s).find(copy_of(start), Watch(), 0.0)
+            if events is not None:
+                return Way(number, events)
     return None
 
 
@@ -102,7 +110,7 @@ def as_test(explorer: Explorer, broken: Broken, scope: str) -> str:
         "",
         f"def test_{broken.law.name.lower()}() -> None:",
         *(f"    {line}" for line in told),
-        f"    call, watch = {scope}.explorer(ENGINE).starts[{way.start}], Watch()",
+        f"    call, watch = {scope}.explorer(ENGINE).starts[{way.start}], Watch()  # {_start(explorer, way)}",
         "    for event in [",
         *(f"        {line}," for line in _as_code(way.events)),
         "    ]:",
@@ -110,6 +118,12 @@ def as_test(explorer: Explorer, broken: Broken, scope: str) -> str:
         *ending,
     ]
     return "\n".join(lines)
+
+
+def _start(explorer: Explorer, way: Way) -> str:
+    call = explorer.starts[way.start]
+    greets = "a greeting" if call.business.enable_greeting else "no greeting"
+    return f"{greets}, a recording" if call.greeting_clip else greets
 
 
 def _as_code(events: Sequence[Event]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callfsm.audit.diagram.command import main
+from callfsm.audit.diagram.command import _NO_CHANGE, main
 from callfsm.audit.diagram.difference import differences
 from callfsm.audit.diagram.difference_rows import row_changes
 from callfsm.audit.diagram.export import to_json
@@ -264,7 +264,7 @@ def test_diff_of_a_machine_and_itself_is_none(
     file = exported("same.json", GRAPH)
 
     assert [main(["--diff", file]), main(["--diff", file, file])] == [0, 0]
-    assert capsys.readouterr().out == "No change.\n" * 2
+    assert capsys.readouterr().out == _NO_CHANGE * 2
 
 
 def test_diff_prints_a_line_a_change_and_a_gap_between_states(

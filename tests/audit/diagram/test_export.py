@@ -208,7 +208,7 @@ def test_revisions_are_compared(
     assert [main(["--diff", "same"]), main(["--diff", "same", "drops"]), main(["--diff", "gone"])] == [0, 1, 2]
     out, err = capsys.readouterr()
     assert out.splitlines()[:2] == [
-        "No change.",
+        "No change in the table. (What is written inside a guard or an action is not compared.)",
         "AI_GRACE x RmsFrame: row 1 when is_loud: actions were hold_frame, now drop_frame",
     ]
     assert err == "callfsm diagram: gone: is neither a file nor a revision of this repository\n"

@@ -273,6 +273,8 @@ def test_difference_is_told(tmp_path: Path, capsys: Output) -> None:
         "    1.52–2.00 s, 500 ms, accepted “שאלה חלשה”",
         "replies gone: 1",
         "    reply of 1000 ms, heard from 2.90 s, 1000 ms heard: heard to its end",
+        "frames sent to the model: 65",
+        "    130 -> 65",
         "of the peers' answers:",
         "    The transcript “שאלה חלשה”, at 2.80 s, has no place in this call.",
         "    The model's answer to “שאלה חלשה”, from 2.90 s on, has no place in this call.",
@@ -326,12 +328,14 @@ def test_several_calls_give_the_totals_and_those_that_change(tmp_path: Path, cap
 
     assert 0 == main([*paths, "--set", "gate.threshold_margin=500", "--set", "gate.max_threshold=600"])
     counts = "threshold 150.0 -> 590.0; frames passed -> dropped: 50; utterances gone: 1; replies gone: 1"
+    counts += "; frames sent to the model: 65"
     assert capsys.readouterr().out.splitlines() == [
         "calls with another threshold: 3 of 3",
         "calls in which something else changes: 2",
         "frames passed -> dropped: 100",
         "utterances gone: 2",
         "replies gone: 2",
+        "frames sent to the model: 130",
         f"    CA1: {counts}",
         f"    CA3: {counts}",
     ]
