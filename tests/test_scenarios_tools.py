@@ -647,11 +647,12 @@ def test_a_goodbye_that_was_heard_is_taken_back_where_more_was_said_meanwhile(ms
     assert [] == dialogue.did(EndCall)
 
 
-def test_a_function_is_forgotten_with_the_session_that_called_it() -> None:
+@pytest.mark.parametrize("heard_ms", [100, 400], ids=["in the grace", "past it"])
+def test_a_function_is_forgotten_with_the_session_that_called_it(heard_ms: int) -> None:
     dialogue = asked()
     dialogue.openai.speaks(1000)
     dialogue.openai.calls("lookup")
-    dialogue.twilio.plays(400)
+    dialogue.twilio.plays(heard_ms)
     dialogue.openai.is_lost()
 
     assert {} == dialogue.call.tools
@@ -668,3 +669,20 @@ def test_keys_that_are_told_while_a_reply_is_being_cancelled_are_answered() -> N
     assert State.CANCELLING is dialogue.where()
     assert [KEYS.format("1")] == [item.text for item in dialogue.did(CreateItem)]
     assert Owed.REPLY is dialogue.call.response.owed
+
+
+@pytest.mark.parametrize("heard_last", [True, False], ids=["heard last", "generated last"])
+@pytest.mark.parametrize("ms", [200, 1000], ids=["in the grace", "past it"])
+def test_a_goodbye_is_taken_back_at_its_end_though_a_function_is_still_awaited(ms: int, *, heard_last: bool) -> None:
+    dialogue = asked()
+    dialogue.openai.speaks(ms)
+    dialogue.openai.calls("lookup", "c1")
+    dialogue.openai.calls("order", "c2")
+    dialogue.openai.calls("hang_up", "c3")
+    steps = [dialogue.openai.finishes, dialogue.twilio.plays]
+    for step in steps if heard_last else reversed(steps):
+        step()
+
+    assert [AnswerTool("c2", UNKNOWN_TOOL), AnswerTool("c3", STILL_TALKING)] == told(dialogue)
+    assert State.LISTENING is dialogue.where()
+    assert [] == dialogue.did(CreateResponse)

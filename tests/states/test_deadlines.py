@@ -55,6 +55,8 @@ TIES: list[tuple[State, Story, float, Sequence[Effect]]] = [
     (State.CANCELLING, sound(9.0).then(TimerFired(10.5)), 12.0, [DELETED, CreateResponse("create5", 2)]),
     (State.LISTENING, sound(4.5).then(presses(5.5)), 7.5, [KEYS, CancelResponse("cancel4", "r1"), DELETED]),
     (State.LISTENING, sound(4.75).then(looks_up(2.75)), 7.75, [FAILED, DELETED]),
+    (State.LISTENING, reply_begun().with_tools().then(looks_up(2.75), utterance(4.75, "v"), AudioCommitted(4.75, "v1")), 7.75,
+        [FAILED, CancelResponse("cancel4", "r1")]),
     (State.AI_GRACE, sound(5.0).then(looks_up(3.0), presses(6.0), speaks(7.75)), 8.0, [KEYS, FAILED, DELETED]),
     (State.AI_SPEAKING, sound(5.0).then(looks_up(3.0), presses(6.0), speaks(7.0), TimerFired(7.3)), 8.0, [KEYS, FAILED, DELETED]),
     (State.CANCELLING, sound(8.0).then(looks_up(6.0), presses(9.0), TimerFired(10.5)), 11.0, [KEYS, FAILED, DELETED]),
