@@ -679,7 +679,7 @@ def test_a_goodbye_is_taken_back_at_its_end_though_a_function_is_still_awaited(m
     dialogue.openai.calls("lookup", "c1")
     dialogue.openai.calls("order", "c2")
     dialogue.openai.calls("hang_up", "c3")
-    steps = [dialogue.openai.finishes, dialogue.twilio.plays]
+    steps: list[Callable[[], object]] = [dialogue.openai.finishes, dialogue.twilio.plays]
     for step in steps if heard_last else reversed(steps):
         step()
 

@@ -13,10 +13,11 @@ from typing import Final
 
 from attrs import define, evolve, field
 
+from callfsm.audit.verify import explore
 from callfsm.audit.verify.abstraction import BUCKETS, Bucket
 from callfsm.audit.verify.agreement import disagreements
 from callfsm.audit.verify.command import ONE_OF, places
-from callfsm.audit.verify.explore import Configuration, Explorer, Place, engine_of
+from callfsm.audit.verify.explore import Configuration, EndlessError, Explorer, Place, engine_of
 from callfsm.audit.verify.fairness import check_answers
 from callfsm.audit.verify.laws import LawBrokenError
 from callfsm.audit.verify.scopes import SCOPES, TALK, Scope
@@ -30,6 +31,8 @@ from tools.mutants.table import Mutant
 Cell = tuple[str, str]
 MOST_NEW: Final = 600
 """A mutant that opens up so much is followed no further."""
+MOST_CONFIGURATIONS: Final = 40_000
+"""Enough to see that a mutant comes to no end."""
 _CHOICES: Final = 64
 
 
@@ -169,11 +172,15 @@ def notice_anything(
 
     A short exploration has one utterance on its way and no functions. Rows are counted where all is explored.
     """
+    explore.MOST_CONFIGURATIONS = MOST_CONFIGURATIONS
     fired = Counter[Place]()
     for scope in [evolve(TALK, most=1)] if is_short else scopes:
         explorer = scope.explorer(engine_of(TABLE, fired))
         explorer.buckets = buckets
-        explorer.run()
+        try:
+            explorer.run()
+        except EndlessError:
+            return "ENDLESS"
         broken = explorer.broken or check_answers(explorer.order).broken
         if broken is not None:
             return broken.law.name

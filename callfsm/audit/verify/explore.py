@@ -23,7 +23,7 @@ Place = tuple[str, str, int]
 """A row: its state, its event, and its index among the state's rows for it."""
 TICK_S: Final = 1e-6
 """Between two inputs time moves on, and so little that no deadline passes by itself."""
-MOST_CONFIGURATIONS: Final = 150_000
+MOST_CONFIGURATIONS = 150_000
 """Several times what there are: something is counted that no bucket bounds."""
 _FAMILIES: Final = {one.name: one.family for one in inputs(2)}
 
