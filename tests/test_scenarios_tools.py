@@ -686,3 +686,23 @@ def test_a_goodbye_is_taken_back_at_its_end_though_a_function_is_still_awaited(m
     assert [AnswerTool("c2", UNKNOWN_TOOL), AnswerTool("c3", STILL_TALKING)] == told(dialogue)
     assert State.LISTENING is dialogue.where()
     assert [] == dialogue.did(CreateResponse)
+
+
+def test_a_goodbye_that_is_cut_off_is_taken_back_though_its_reply_is_not_owed_again() -> None:
+    """A reply is owed again twice; the third time it is cut off for good, by whoever it was."""
+    dialogue = asked()
+    for _ in range(2):
+        dialogue.openai.speaks(1000)
+        dialogue.twilio.plays(400)
+        dialogue.caller.speaks(40)
+        dialogue.openai.finishes("cancelled")
+        dialogue.caller.silent(600)
+        dialogue.openai.begins()
+    dialogue.openai.speaks(1000)
+    dialogue.openai.calls("hang_up")
+    dialogue.twilio.plays(400)
+    dialogue.caller.speaks(20)
+
+    assert 2 == dialogue.call.response.restored
+    assert State.CANCELLING is dialogue.where()
+    assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
