@@ -414,6 +414,29 @@ def test_first_audio_is_dropped_if_the_sound_grows() -> None:
     assert [1, 2] == [asked.turn for asked in call.did(CreateResponse)]
 
 
+def test_what_was_never_heard_is_deleted_where_the_cancel_is_never_answered() -> None:
+    dialogue = greeted_by_the_caller()
+    dialogue.openai.begins()
+    dialogue.openai.speaks(400)
+    dialogue.openai.speaks(400, item="b")
+    dialogue.twilio.plays(360)
+    dialogue.caller.speaks(1600)
+
+    assert [DeleteItem("b1")] == dialogue.did(DeleteItem)
+
+
+def test_what_was_never_heard_of_a_greeting_is_deleted_where_the_cancel_is_never_answered() -> None:
+    dialogue = calibrated(GREETING_BUSINESS)
+    dialogue.openai.begins()
+    dialogue.openai.speaks(400)
+    dialogue.openai.speaks(400, item="b")
+    dialogue.twilio.plays(360)
+    dialogue.caller.speaks(1600)
+
+    assert State.WAITING_FOR_USER is dialogue.where()
+    assert [DeleteItem("b1")] == dialogue.did(DeleteItem)
+
+
 def test_what_was_never_heard_is_deleted_where_nothing_was_left_to_cancel() -> None:
     dialogue = greeted_by_the_caller()
     dialogue.openai.begins()
