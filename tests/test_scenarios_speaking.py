@@ -459,3 +459,15 @@ def test_a_greeting_whose_mark_comes_early_was_heard_to_its_end() -> None:
     dialogue.twilio.echoes("m1")
 
     assert [("assistant", "שלום, מאפייה.")] == list(dialogue.call.history)
+
+
+def test_what_was_never_heard_of_a_greeting_is_deleted_where_nothing_was_left_to_cancel() -> None:
+    dialogue = calibrated(GREETING_BUSINESS)
+    dialogue.openai.begins()
+    dialogue.openai.speaks(400)
+    dialogue.openai.speaks(400, item="b")
+    dialogue.openai.finishes()
+    dialogue.twilio.plays(360)
+    dialogue.caller.speaks(20)
+
+    assert [DeleteItem("b1")] == dialogue.openai.had_nothing_to_cancel()
