@@ -712,12 +712,12 @@ def test_a_goodbye_that_is_cut_off_is_taken_back_though_its_reply_is_not_owed_ag
 def test_a_goodbye_whose_end_never_comes_is_taken_back_where_more_is_owed(*, is_over: bool) -> None:
     dialogue = asked()
     dialogue.openai.speaks(1000)
+    dialogue.openai.calls("lookup", "c1")
     dialogue.openai.calls("order", "c2")
     dialogue.openai.calls("hang_up", "c3")
     for step in [dialogue.openai.finishes] * is_over:
         step()
     dialogue.twilio.plays(echoing=False)
-    dialogue.openai.calls("lookup", "c1")
     dialogue.forget()
     dialogue.caller.silent(1000 if is_over else 8000)
 

@@ -41,8 +41,9 @@ def disagreements(explorer: Explorer, one_of: int = 1, most: int = 3) -> list[Di
     """Return what is wrong with the abstraction, found on one in so many configurations; hardly more than `most`."""
     found: list[Disagreement] = []
     for here in explorer.order[::one_of]:
-        if here.other is not None and here.call.state is not State.ENDED and len(found) < most:
-            found += _compare(explorer, here, here.other)
+        for other in here.others if here.call.state is not State.ENDED else ():
+            if len(found) < most:
+                found += _compare(explorer, here, other)
     return found
 
 

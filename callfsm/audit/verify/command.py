@@ -20,7 +20,7 @@ from callfsm.events import EVENTS
 from callfsm.states import TABLE
 from callfsm.states.base import StateSpec
 
-ONE_OF: Final = 8
+ONE_OF: Final = 16
 """So many configurations for one whose abstraction is put to the proof, unless all are asked for."""
 
 
@@ -46,7 +46,7 @@ def verify(scope: Scope, fired: Counter[Place], table: Sequence[StateSpec], one_
     verdict = check_answers(explorer.order)
     found = explorer.broken or unlike_effects(explorer, one_of) or verdict.broken
     differing = () if found else tuple(disagreements(explorer, one_of))
-    compared = sum(here.other is not None for here in explorer.order[::one_of])
+    compared = sum(len(here.others) for here in explorer.order[::one_of])
     return Result(
         scope, explorer, verdict.owing, verdict.longest, compared, found, differing, time.process_time() - began
     )

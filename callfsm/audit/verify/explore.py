@@ -61,8 +61,8 @@ class Configuration:
     by: str = ""
     edges: list[tuple[str, int]] = field(factory=list)
     """Input by input, the number of the configuration that follows."""
-    other: "Configuration | None" = None
-    """The newest call that came here by another way."""
+    others: "list[Configuration]" = field(factory=list)
+    """The first and the newest call that came here by another way."""
 
     def path(self) -> list[str]:
         """Return the inputs that lead here, first to last."""
@@ -124,7 +124,7 @@ class Explorer:
             known = self.found[key] = Configuration(len(self.order), key, call, watch, now, parent, by)
             self.order.append(known)
         elif parent is not known:
-            known.other = Configuration(known.number, key, call, watch, now, parent, by)
+            known.others[len(known.others[:1]) :] = [Configuration(known.number, key, call, watch, now, parent, by)]
         return known.number
 
     def key_of(self, call: Call, watch: Watch) -> Hashable:
