@@ -8,14 +8,14 @@ import argparse
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import evolve
 
-from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS
+from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS, Scope
 from callfsm.machine import Engine, build
 from tools.mutants import by_tests, by_verify
 from tools.mutants.alike import followed_alike
@@ -55,9 +55,11 @@ def _of_phase(mutant: PhaseMutant) -> Line:
 
 
 def _of_bucket(mutant: BucketMutant) -> Line:
-    # Functions and keys are in one scope alone; two utterances on their way in the other, which is asked last.
-    scopes = [TOOLS] if "functions" in mutant.name else [evolve(TALK, most=1), TALK]
-    noticed_by = next(filter(None, (by_verify.notice_anything(mutant.buckets, 1, [scope]) for scope in scopes)), "")
+    # From the shortest to the whole, for most are noticed at once.
+    short: list[Sequence[Scope]] = [[TOOLS]] if "functions" in mutant.name else [[evolve(TALK, most=1)]]
+    noticed_by = next(
+        filter(None, (by_verify.notice_anything(mutant.buckets, 1, one) for one in [*short, SCOPES])), ""
+    )
     return {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": noticed_by}
 
 
