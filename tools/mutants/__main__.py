@@ -56,10 +56,10 @@ def _of_phase(mutant: PhaseMutant) -> Line:
 
 def _of_bucket(mutant: BucketMutant) -> Line:
     # From the shortest to the whole, for most are noticed at once.
-    short: list[Sequence[Scope]] = [[TOOLS]] if "functions" in mutant.name else [[evolve(TALK, most=1)]]
-    noticed_by = next(
-        filter(None, (by_verify.notice_anything(mutant.buckets, 1, one) for one in [*short, SCOPES])), ""
-    )
+    scope = TOOLS if "functions" in mutant.name else evolve(TALK, most=1)
+    rounds: list[tuple[int, Sequence[Scope]]] = [(4, [scope]), (ONE_OF, SCOPES)]
+    asked = (by_verify.notice_anything(mutant.buckets, one_of, scopes) for one_of, scopes in rounds)
+    noticed_by = next(filter(None, asked), "")
     return {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": noticed_by}
 
 
