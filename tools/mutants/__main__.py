@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from callfsm.audit.verify.command import ONE_OF
 from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS, Scope
 from callfsm.machine import Engine, build
 from tools.mutants import by_tests, by_verify
