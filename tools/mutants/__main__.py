@@ -58,7 +58,7 @@ def _of_phase(mutant: PhaseMutant) -> Line:
 def _of_bucket(mutant: BucketMutant) -> Line:
     # From the shortest to the whole, for most are noticed at once.
     scope = TOOLS if "functions" in mutant.name else evolve(TALK, most=1)
-    rounds: list[tuple[int, Sequence[Scope]]] = [(4, [scope]), (ONE_OF, SCOPES)]
+    rounds: list[tuple[int, Sequence[Scope]]] = [(1, [scope]), (ONE_OF, SCOPES)]
     asked = (by_verify.notice_anything(mutant.buckets, one_of, scopes) for one_of, scopes in rounds)
     noticed_by = next(filter(None, asked), "")
     return {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": noticed_by}
