@@ -8,15 +8,14 @@ import argparse
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import evolve
 
-from callfsm.audit.verify.command import ONE_OF
-from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS, Scope
+from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS
 from callfsm.machine import Engine, build
 from tools.mutants import by_tests, by_verify
 from tools.mutants.alike import followed_alike
@@ -56,12 +55,16 @@ def _of_phase(mutant: PhaseMutant) -> Line:
 
 
 def _of_bucket(mutant: BucketMutant) -> Line:
-    # From the shortest to the whole, for most are noticed at once.
+    line: Line = {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": ""}
+    # Functions and keys are in one scope alone; the other is explored with one utterance on its way.
     scope = TOOLS if "functions" in mutant.name else evolve(TALK, most=1)
-    rounds: list[tuple[int, Sequence[Scope]]] = [(1, [scope]), (ONE_OF, SCOPES)]
-    asked = (by_verify.notice_anything(mutant.buckets, one_of, scopes) for one_of, scopes in rounds)
-    noticed_by = next(filter(None, asked), "")
-    return {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": noticed_by}
+    usual, coarse = by_verify.count(scope), by_verify.count(scope, mutant.buckets)
+    if coarse != usual:
+        line["verify"] = coarse if isinstance(coarse, str) else "OTHER_COUNT"
+    else:
+        # A coarser partition with as many parts is the same one.
+        line["followed"], line["told apart by"] = usual, ""
+    return line
 
 
 def _tries() -> Iterator[tuple[str, Callable[[], Line]]]:

@@ -191,3 +191,11 @@ def notice_anything(
         if scopes is SCOPES and not is_short and any(not fired[place] for place in places(TABLE))
         else ""
     )
+
+
+def count(scope: Scope, buckets: Sequence[Bucket] = BUCKETS) -> int | str:
+    """Return how many configurations a scope has, which a test holds it to; or the law that stops it."""
+    explorer = scope.explorer(engine_of(TABLE, Counter()))
+    explorer.buckets = buckets
+    explorer.run()
+    return explorer.broken.law.name if explorer.broken else len(explorer.order)

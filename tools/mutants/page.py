@@ -46,6 +46,8 @@ def page(lines: Sequence[Line]) -> tuple[str, list[str]]:
 
 def _reason(line: Line) -> str | None:
     told = reason_of(line["name"])
+    if line["kind"] == "bucket coarsened" and line.get("followed"):
+        return f"the same {line['followed']} configurations: the other values tell them{f'; {told}' if told else ''}"
     if line.get("followed") and not line["told apart by"]:
         return f"alike on {line['followed']} inputs{f'; {told}' if told else ''}"
     return told

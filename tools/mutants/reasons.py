@@ -30,9 +30,6 @@ _REASONS: Final[dict[str, str]] = {
     "abstraction, greeting: without its value 1": "what is owed tells such a business as long as that matters",
     "abstraction, greeting: without its value 3": "no greeting is owed any more once one was heard",
     "abstraction, greeting: without its value 4": "the call's own word agrees, or the law has been broken",
-    "abstraction, open utterance: without its value 2": (
-        "longer silence is offered from everywhere; it is kept so that sound after a gap is explored, too"
-    ),
 }
 """By the beginning of the mutant's name."""
 

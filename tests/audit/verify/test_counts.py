@@ -1,0 +1,40 @@
+"""How many configurations there are: a bucket that has become coarser or finer changes the number.
+
+A changed table changes it as well: then look whether the change is the one that was meant, and write the new number.
+"""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from attrs import evolve
+
+from callfsm.audit.verify.scopes import TALK, TOOLS
+from callfsm.machine import ENGINE
+from tests.audit.verify.changed import TOOL_CALL, explorer
+
+ONE_UTTERANCE = 3135
+FUNCTIONS = 3717
+
+
+@pytest.fixture(autouse=True)
+def no_garbage() -> Iterator[None]:
+    """Nothing of an exploration is garbage; looking for it takes a quarter of the time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_talk_with_one_utterance_on_its_way_has_so_many_configurations() -> None:
+    whole = evolve(TALK, most=1).explorer(ENGINE)
+    whole.run()
+
+    assert ONE_UTTERANCE == len(whole.order)
+
+
+def test_talk_with_functions_has_so_many_configurations() -> None:
+    keys = "a key is pressed", "a function that there is not is called"
+    short = explorer(ENGINE, (*TOOL_CALL, *keys), TOOLS)
+    short.run()
+
+    assert FUNCTIONS == len(short.order)
