@@ -80,17 +80,17 @@ def _held(call: Call, _watch: Watch) -> Hashable:
 _NOT_GENERATING: Final = (ResponsePhase.NONE, ResponsePhase.CANCELLING, ResponsePhase.OVERTAKEN)
 
 
-def _is_silent(call: Call) -> bool:
-    """Nothing is generated, held back, or heard."""
-    return call.response.phase is ResponsePhase.NONE and call.playback.phase is PlaybackPhase.IDLE
+def _is_quiet(call: Call) -> bool:
+    """Nothing is generated that may still be heard, nothing is held back, and nothing is heard."""
+    return call.response.phase in _NOT_GENERATING and call.playback.phase is PlaybackPhase.IDLE
 
 
 def _response(call: Call, watch: Watch) -> Hashable:
     response = call.response
-    if _is_silent(call):
+    is_dead = _is_quiet(call)
+    if is_dead and response.phase is ResponsePhase.NONE:
         return ()
     requested = response.phase is ResponsePhase.REQUESTED
-    is_dead = response.phase in _NOT_GENERATING and call.playback.phase is PlaybackPhase.IDLE
     return (
         response.phase,
         None if is_dead else response.kind,
@@ -116,8 +116,7 @@ def _greeting(call: Call, watch: Watch) -> Hashable:
 
 def _debts(call: Call, watch: Watch) -> Hashable:
     response = call.response
-    is_quiet = response.phase in _NOT_GENERATING and call.playback.phase is PlaybackPhase.IDLE
-    is_forgotten = is_quiet and response.owed is Owed.NOTHING and not call.tools
+    is_forgotten = _is_quiet(call) and response.owed is Owed.NOTHING and not call.tools
     return response.owed, min(response.failures, 1), 0 if is_forgotten else response.restored, watch.debt
 
 

@@ -10,7 +10,7 @@ from callfsm.states.base import State
 
 TIMER: Final = "timer: "
 """Begins the name of an input by which a deadline passes."""
-_ROUNDING_S: Final = 1e-9
+ROUNDING_S: Final = 1e-9
 """So that a sum of times that is due by right is due."""
 ALL: Final = "all that are armed"
 _CLOCKS: Final = {
@@ -47,7 +47,7 @@ def expire(call: Call, name: str, now: float) -> TimerFired:
         for one in timers(call):
             expire(call, one, now)
         return TimerFired(now)
-    late_s = timers(call)[name] - now + _ROUNDING_S
+    late_s = timers(call)[name] - now + ROUNDING_S
     if name == "state":
         part, field = _CLOCKS[call.state]
         thing = getattr(call, part)

@@ -124,7 +124,8 @@ class Explorer:
             known = self.found[key] = Configuration(len(self.order), key, call, watch, now, parent, by)
             self.order.append(known)
         elif parent is not known:
-            known.others[len(known.others[:1]) :] = [Configuration(known.number, key, call, watch, now, parent, by)]
+            del known.others[1:]
+            known.others.append(Configuration(known.number, key, call, watch, now, parent, by))
         return known.number
 
     def key_of(self, call: Call, watch: Watch) -> Hashable:

@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
+from callfsm.audit.verify.clock import ROUNDING_S
 from callfsm.call import Call
 from callfsm.effects import (
     AnswerTool,
@@ -41,7 +42,6 @@ from callfsm.states.base import State
 from callfsm.states.transcripts import ANSWERABLE_MS
 
 AUDIBLE: Final = (State.AI_GRACE, State.AI_SPEAKING)
-_ROUNDING_S: Final = 1e-9
 _SAID: Final = "User said: "
 _TO_REALTIME: Final = (
     AppendAudio, CommitAudio, ClearAudio, CreateResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool,
@@ -132,7 +132,7 @@ def _judged(call: Call, event: Event) -> list[Utterance]:
 
 def _is_given_up(call: Call, event: Event) -> bool:
     is_timer = call.state is State.CANCELLING and isinstance(event, TimerFired)
-    return is_timer and state_deadline(call) <= event.at + _ROUNDING_S
+    return is_timer and state_deadline(call) <= event.at + ROUNDING_S
 
 
 def _is_noise(transcript: str) -> bool:

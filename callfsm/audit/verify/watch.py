@@ -2,10 +2,10 @@
 
 import math
 from enum import Enum
-from typing import Final
 
 from attrs import define
 
+from callfsm.audit.verify.clock import ROUNDING_S
 from callfsm.audit.verify.laws import (
     AUDIBLE,
     Before,
@@ -31,8 +31,6 @@ from callfsm.events import (
 from callfsm.machine import Engine, state_deadline
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
-
-_ROUNDING_S: Final = 1e-9
 
 
 class Debt(Enum):
@@ -196,7 +194,7 @@ class Watch:
             raise LawBrokenError(Law.HEARD, f"{call.state.name} while the caller may hear the assistant")
         if is_heard and not was_heard:
             self.grace_until = event.at + call.config.turn.grace_ms / 1000
-        if call.state is State.AI_GRACE and state_deadline(call) > self.grace_until + _ROUNDING_S:
+        if call.state is State.AI_GRACE and state_deadline(call) > self.grace_until + ROUNDING_S:
             raise LawBrokenError(Law.GRACE, f"it is to last until {state_deadline(call)}, not {self.grace_until}")
 
     def _note_effects(self, before: Before, call: Call, effects: list[Effect]) -> None:
