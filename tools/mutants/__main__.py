@@ -54,22 +54,25 @@ def _of_phase(mutant: PhaseMutant) -> Line:
     return {"name": mutant.name, "kind": mutant.kind, "tests": noticed, "verify": noticed_by}
 
 
-def _of_bucket(mutant: BucketMutant) -> Line:
+def _of_bucket(mutant: BucketMutant, usual: dict[str, int | str]) -> Line:
     line: Line = {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": ""}
     # Functions and keys are in one scope alone; the other is explored with one utterance on its way.
     scope = TOOLS if "functions" in mutant.name else evolve(TALK, most=1)
-    usual, coarse = by_verify.count(scope), by_verify.count(scope, mutant.buckets)
-    if coarse != usual:
+    if scope.name not in usual:
+        usual[scope.name] = by_verify.count(scope)
+    coarse = by_verify.count(scope, mutant.buckets)
+    if coarse != usual[scope.name]:
         line["verify"] = coarse if isinstance(coarse, str) else "OTHER_COUNT"
     else:
         # A coarser partition with as many parts is the same one.
-        line["followed"], line["told apart by"] = usual, ""
+        line["followed"], line["told apart by"] = coarse, ""
     return line
 
 
 def _tries() -> Iterator[tuple[str, Callable[[], Line]]]:
     yield from ((one.name, partial(_of_phase, one)) for one in phase_mutants())
-    yield from ((one.name, partial(_of_bucket, one)) for one in bucket_mutants())
+    usual = dict[str, int | str]()
+    yield from ((one.name, partial(_of_bucket, one, usual)) for one in bucket_mutants())
     bases = list[Mapped]()
     yield from ((one.name, partial(_of_table, one, bases)) for one in mutants())
 

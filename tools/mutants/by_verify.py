@@ -161,22 +161,15 @@ def takes_all_rows(mutant: Mutant, fired: Counter[Place]) -> bool:
     return all(fired[mutant.state.name, mutant.event.__name__, index] for index in range(count))
 
 
-def notice_anything(
-    buckets: Sequence[Bucket] = BUCKETS,
-    one_of: int = ONE_OF,
-    scopes: Sequence[Scope] = SCOPES,
-    *,
-    is_short: bool = False,
-) -> str:
+def notice_anything(*, is_short: bool) -> str:
     """Explore from the start, with what has been changed elsewhere; return what is noticed first.
 
-    A short exploration has one utterance on its way and no functions. Rows are counted where all is explored.
+    A short exploration has one utterance on its way and no functions, and counts no rows.
     """
     explore.MOST_CONFIGURATIONS = MOST_CONFIGURATIONS
     fired = Counter[Place]()
-    for scope in [evolve(TALK, most=1)] if is_short else scopes:
+    for scope in [evolve(TALK, most=1)] if is_short else SCOPES:
         explorer = scope.explorer(engine_of(TABLE, fired))
-        explorer.buckets = buckets
         try:
             explorer.run()
         except EndlessError:
@@ -184,13 +177,9 @@ def notice_anything(
         broken = explorer.broken or check_answers(explorer.order).broken
         if broken is not None:
             return broken.law.name
-        if disagreements(explorer, one_of, most=1):
+        if disagreements(explorer, ONE_OF, most=1):
             return "NOT_ALIKE"
-    return (
-        "NEVER_TAKEN"
-        if scopes is SCOPES and not is_short and any(not fired[place] for place in places(TABLE))
-        else ""
-    )
+    return "NEVER_TAKEN" if not is_short and any(not fired[place] for place in places(TABLE)) else ""
 
 
 def count(scope: Scope, buckets: Sequence[Bucket] = BUCKETS) -> int | str:
