@@ -56,7 +56,7 @@ class CallSession:
         self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
-        self._media_at = self._loop.time()
+        self._media_at: float
         self._media_watch: asyncio.TimerHandle
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._asking: set[asyncio.Task[None]] = set()
@@ -149,7 +149,9 @@ class CallSession:
         self._link = RealtimeLink(http, address, self._call.config.limits, self.feed, self.count)
         self._performer = Performer(self._encoder, self._to_twilio, self._link, self._log, self._gauges)
         limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
-        self._watch_media()
+        # The line is owed its frames from here on, not from before its journal was open.
+        self._media_at = self._loop.time()
+        self._watch_media(self._call.config.limits.no_media_s)
         tasks = [
             asyncio.create_task(work)
             for work in (self._read_twilio(socket), self._write_twilio(socket), self._link.run())
@@ -185,13 +187,15 @@ class CallSession:
             return_exceptions=True,
         )
 
-    def _watch_media(self) -> None:
-        limit_s = self._call.config.limits.no_media_s
-        quiet_s = self._loop.time() - self._media_at
-        if quiet_s >= limit_s:
+    def _watch_media(self, wait_s: float) -> None:
+        self._media_watch = self._loop.call_later(wait_s, self._media_due)
+
+    def _media_due(self) -> None:
+        left_s = self._media_at + self._call.config.limits.no_media_s - self._loop.time()
+        if left_s <= 0:
             self.end("no_media")
         else:
-            self._media_watch = self._loop.call_later(limit_s - quiet_s, self._watch_media)
+            self._watch_media(left_s)
 
     def _stop(self, reason: str) -> None:
         self._call.end_reason = reason

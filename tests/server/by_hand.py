@@ -19,7 +19,7 @@ from callfsm.hearing.mulaw import FRAME_BYTES, encode
 from callfsm.server.app import build_app
 from callfsm.server.shared import Server, make_server
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 def frame(rms: float) -> bytes:

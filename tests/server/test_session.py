@@ -275,7 +275,7 @@ async def test_more_than_a_hundred_calls_have_a_session_each_at_once() -> None:
 
 
 async def test_line_without_media_ends_the_call(tmp_path: Path) -> None:
-    async with by_hand(Config(limits=LimitsConfig(no_media_s=0.1)), folder=tmp_path) as hands:
+    async with by_hand(Config(limits=LimitsConfig(no_media_s=1.0)), folder=tmp_path) as hands:
         twilio = await hands.call()
         api = await hands.api()
         await twilio.until("closed")
