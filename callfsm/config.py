@@ -137,6 +137,21 @@ class GateConfig:
     threshold_margin: float = _option(60.0, "threshold = noise floor + margin, at most max_threshold", _RMS)
     max_threshold: float = _option(175.0, "the highest threshold", _RMS)
     preroll_ms: int = _option(300, "goes out ahead of the frame that opens the gate", _MS)
+    follow_factor: float = _option(
+        2.0, "on a line noisier than quiet_rms, threshold = noise * factor; 0: never", _between(0, 10)
+    )
+    max_following_threshold: float = _option(1200.0, "the highest threshold on such a line", _RMS)
+    echo_factor: float = _option(
+        2.0,
+        "while the assistant is audible, threshold >= factor * its echo; 0: never",
+        _between(0, 10),
+    )
+    min_voicing: float = _option(0.55, "periodicity from which a loud frame is voiced, 0 to 1", _between(0, 1))
+    detector: bool = _option(False, "whether Silero VAD, if installed, confirms interruptions as well")
+    detector_model: str = _option("", "its model, a path to silero_vad.onnx; empty: that of the package silero-vad")
+    min_speech_probability: float = _option(
+        0.5, "from which it takes 32 ms of sound for speech, 0 to 1; three such in a row confirm", _between(0, 1)
+    )
     hangover_ms: int = _option(500, "the gate stays open after a loud frame; shorter than end_of_turn_ms", _MS)
 
 
@@ -148,6 +163,13 @@ class TurnConfig:
     end_of_turn_ms: int = _option(600, "of silence end the caller's turn", _between(FRAME_MS, 600_000))
     max_turn_ms: int = _option(30_000, "of unbroken sound end it, too", _between(1000, 600_000))
     min_speech_ms: int = _option(100, "of loud frames, or it was a blip", _MS)
+    confirm_voiced_ms: int = _option(120, "of voiced sound over the assistant prove somebody; 0: any sound does", _MS)
+    confirm_ms: int = _option(
+        600, "for that proof; without it the assistant goes on. At most end_of_turn_ms", _between(FRAME_MS, 600_000)
+    )
+    most_continued: int = _option(
+        2, "times a reply is continued although somebody spoke, of whom no word was accepted", _between(0, 100)
+    )
     cancel_timeout_ms: int = _option(1500, "for the end of a cancelled response", _WAIT_MS)
     transcript_timeout_ms: int = _option(3000, "for the transcript of an utterance", _WAIT_MS)
     reply_timeout_ms: int = _option(8000, "for the first audio of a response", _WAIT_MS)
@@ -238,6 +260,8 @@ class Config:
             raise ConfigError("gate.hangover_ms", "must be shorter than turn.end_of_turn_ms")
         if self.turn.min_speech_ms + self.gate.hangover_ms < API_MINIMUM_MS:
             raise ConfigError("turn.min_speech_ms", f"must be at least {API_MINIMUM_MS} with gate.hangover_ms")
+        if self.turn.confirm_ms > min(self.turn.end_of_turn_ms, self.turn.max_turn_ms):
+            raise ConfigError("turn.confirm_ms", "must not be longer than turn.end_of_turn_ms and turn.max_turn_ms")
         if self.turn.min_speech_ms >= self.turn.max_turn_ms:
             raise ConfigError("turn.min_speech_ms", "must be shorter than turn.max_turn_ms")
         numbers = [business.number for business in self.business]

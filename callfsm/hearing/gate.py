@@ -1,20 +1,23 @@
-"""The gate's numbers: the line's noise floor, the threshold, and the frames kept in case speech begins."""
+"""The gate: the line and its limit, and the frames kept in case speech begins."""
 
+import math
 from collections import deque
-from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
 from callfsm.config import GateConfig
+from callfsm.hearing.line import Line
 from callfsm.hearing.mulaw import FRAME_MS
 
 
 @frozen
 class HeardFrame:
-    """A frame that has not been sent: 20 ms of base64 mu-law and its loudness."""
+    """A frame that has not been sent: 20 ms of base64 mu-law, its loudness, how voiced it is, whether it was loud."""
 
     rms: float
     payload: str = field(repr=False)
+    voicing: float = 0.0
+    is_loud: bool = False
 
 
 @define(eq=False)
@@ -25,14 +28,28 @@ class Gate:
     assistant's first words were not to be interrupted.
     """
 
-    noise_floor_rms: float
-    threshold_rms: float
+    line: Line
     held: deque[HeardFrame] = field(factory=deque)
 
     @classmethod
     def before_calibration(cls, config: GateConfig) -> "Gate":
         """Return the gate of a line about which nothing is known yet."""
-        return cls(config.default_noise_floor, config.default_threshold)
+        return cls(Line.before_calibration(config))
+
+    @property
+    def threshold_rms(self) -> float:
+        """The speech threshold in force."""
+        return self.line.threshold_rms
+
+    @property
+    def limit_rms(self) -> float:
+        """The RMS that the newest frame must reach: the threshold, or more while the assistant may be echoing."""
+        return self.line.limit_rms
+
+    @property
+    def proof_limit_rms(self) -> float:
+        """The RMS from which a sound may prove a speaker: nothing does while it follows what the caller is played."""
+        return math.inf if self.line.echo.is_match else self.line.limit_rms
 
     def hold(self, frame: HeardFrame, keep_ms: int) -> None:
         """Keep a frame unsent, and no more than the newest `keep_ms` of them."""
@@ -47,16 +64,5 @@ class Gate:
         """
         frames = list(self.held)
         self.held.clear()
-        first = next((i for i, frame in enumerate(frames) if frame.rms >= self.threshold_rms), len(frames))
+        first = next((i for i, frame in enumerate(frames) if frame.is_loud), len(frames))
         return frames[max(0, first - preroll_ms // FRAME_MS) :]
-
-
-def noise_floor(frames_rms: Iterable[float], config: GateConfig) -> float:
-    """Return the mean RMS of the quiet frames among these, the default where there are none."""
-    quiet = [rms for rms in frames_rms if rms < config.quiet_rms]
-    return sum(quiet) / len(quiet) if quiet else config.default_noise_floor
-
-
-def speech_threshold(noise_floor_rms: float, config: GateConfig) -> float:
-    """Return the RMS from which a frame counts as sound on a line with this noise floor."""
-    return min(config.max_threshold, noise_floor_rms + config.threshold_margin)

@@ -46,6 +46,15 @@ def encode(linear: npt.NDArray[np.int16]) -> bytes:
     return codes.tobytes()
 
 
+def levels_rms(ulaw: bytes) -> tuple[int, ...]:
+    """Return the RMS of each 20 ms of a piece of mu-law, in whole numbers; the last may be of less."""
+    whole = len(ulaw) - len(ulaw) % FRAME_BYTES
+    squares = _SQUARES.take(np.frombuffer(ulaw, np.uint8))
+    frames = np.sqrt(squares[:whole].reshape(-1, FRAME_BYTES).mean(axis=1))
+    rest = [round(rms(ulaw[whole:]))] if whole < len(ulaw) else []
+    return (*map(round, frames.tolist()), *rest)
+
+
 def rms(ulaw: bytes) -> float:
     """Return the root mean square of a piece of mu-law, 0.0 for an empty one."""
     if not ulaw:

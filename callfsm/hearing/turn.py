@@ -67,15 +67,24 @@ class Utterance:
     deadline: float = math.inf
     """When its transcript is given up, in monotonic seconds."""
     rejected: bool = False
+    threshold_rms: float = 0.0
+    """The speech threshold in force when it began."""
+    voiced_frames: int = 0
+    """Loud frames that were voiced, as speech is."""
+    interrupts: bool = False
+    """It began while the assistant was audible, and stopped it."""
+    is_doubted: bool = False
+    """It stopped the assistant, who went on because it had not been proven to be speech."""
     _spoken_power: float = 0.0
     _power: float = 0.0
 
-    def hear(self, rms: float, *, loud: bool) -> None:
+    def hear(self, rms: float, *, loud: bool, voiced: bool = False) -> None:
         """Count one frame that belongs to the utterance."""
         self.frames += 1
         self._power += rms * rms
         if loud:
             self.loud_frames += 1
+            self.voiced_frames += voiced
             self.spoken_frames = self.frames
             self._spoken_power = self._power
 
@@ -106,10 +115,10 @@ class Turn:
     unacknowledged: deque[Utterance] = field(factory=deque)
     """Committed, in the order in which the API will name their items."""
 
-    def speech_started(self) -> Utterance:
-        """Open an utterance."""
+    def speech_started(self, threshold_rms: float) -> Utterance:
+        """Open an utterance, with the threshold that is in force."""
         self.phase = TURN.move(self.phase, TurnInput.SPEECH_STARTED)
-        self.open = Utterance()
+        self.open = Utterance(threshold_rms=threshold_rms)
         return self.open
 
     def drop(self) -> None:

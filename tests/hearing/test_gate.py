@@ -1,18 +1,21 @@
 """The noise floor, the threshold, and the frames that go out ahead of speech."""
 
+import math
+
 import pytest
 from attrs import evolve
 
 from callfsm.config import GateConfig
-from callfsm.hearing.gate import Gate, HeardFrame, noise_floor, speech_threshold
+from callfsm.hearing.calibration import noise_floor, speech_threshold
+from callfsm.hearing.gate import Gate, HeardFrame
 
 CONFIG = GateConfig()
-QUIET, LOUD = HeardFrame(90.0, "q"), HeardFrame(400.0, "L")
+QUIET, LOUD = HeardFrame(90.0, "q"), HeardFrame(400.0, "L", is_loud=True)
 
 
 def held(pattern: str, keep_ms: int = 600) -> Gate:
     """A gate that holds frames: `q` for a quiet one, `L` for a loud one, each with its number."""
-    gate = Gate(90.0, 150.0)
+    gate = Gate.before_calibration(CONFIG)
     for number, kind in enumerate(pattern):
         gate.hold(evolve({"q": QUIET, "L": LOUD}[kind], payload=f"{kind}{number}"), keep_ms)
     return gate
@@ -51,7 +54,21 @@ def test_the_threshold(floor: float, threshold: float) -> None:
 def test_before_calibration() -> None:
     gate = Gate.before_calibration(CONFIG)
 
-    assert (100.0, 160.0, 0) == (gate.noise_floor_rms, gate.threshold_rms, len(gate.held))
+    assert (160.0, 160.0, 0) == (gate.threshold_rms, gate.limit_rms, len(gate.held))
+
+
+def test_the_threshold_and_the_limit_are_the_line_s() -> None:
+    gate = Gate.before_calibration(CONFIG)
+    gate.line.threshold_rms, gate.line.limit_rms = 150.0, 400.0
+
+    assert (150.0, 400.0, 400.0) == (gate.threshold_rms, gate.limit_rms, gate.proof_limit_rms)
+
+
+def test_nothing_proves_a_speaker_while_it_follows_what_is_played() -> None:
+    gate = Gate.before_calibration(CONFIG)
+    gate.line.echo.is_match = True
+
+    assert (160.0, math.inf) == (gate.limit_rms, gate.proof_limit_rms)
 
 
 def test_no_more_is_held_than_asked_for() -> None:
@@ -88,8 +105,15 @@ def test_fifteen_frames_are_the_pre_roll() -> None:
     assert 15 == len(held("q" * 30).release(CONFIG.preroll_ms))
 
 
-def test_a_held_frame_at_the_threshold_is_loud() -> None:
+@pytest.mark.parametrize(
+    ("frame", "sent"),
+    [
+        pytest.param(HeardFrame(150.0, "x", is_loud=True), ["x"], id="loud"),
+        pytest.param(HeardFrame(900.0, "x"), [], id="as loud, and echo when it was heard"),
+    ],
+)
+def test_a_held_frame_is_as_loud_as_it_was_when_it_was_heard(frame: HeardFrame, sent: list[str]) -> None:
     gate = held("qqq")
-    gate.hold(HeardFrame(150.0, "x"), 600)
+    gate.hold(frame, 600)
 
-    assert ["x"] == [frame.payload for frame in gate.release(0)]
+    assert sent == [held.payload for held in gate.release(0)]

@@ -9,7 +9,7 @@ from callfsm.hearing.turn import RING_FRAMES, Turn, TurnPhase, Utterance
 
 def spoken(turn: Turn, *audio: str) -> Utterance:
     """The caller says something and stops."""
-    utterance = turn.speech_started()
+    utterance = turn.speech_started(150.0)
     utterance.audio.extend(audio)
     utterance.hear(400.0, loud=True)
     return turn.commit()
@@ -38,9 +38,29 @@ def test_what_is_loud_and_what_is_quiet() -> None:
     assert (40, 60) == (utterance.loud_ms, utterance.quiet_ms)
 
 
+def test_an_utterance_knows_the_threshold_that_it_began_with() -> None:
+    turn = Turn()
+
+    assert 240.0 == turn.speech_started(240.0).threshold_rms
+
+
+def test_only_a_loud_frame_can_be_voiced() -> None:
+    utterance = Utterance()
+    for loud, voiced in ((True, True), (True, False), (False, True), (True, True)):
+        utterance.hear(200.0, loud=loud, voiced=voiced)
+
+    assert (3, 2) == (utterance.loud_frames, utterance.voiced_frames)
+
+
+def test_an_utterance_is_neither_an_interruption_nor_doubted_by_itself() -> None:
+    utterance = Turn().speech_started(150.0)
+
+    assert (False, False, 0) == (utterance.interrupts, utterance.is_doubted, utterance.voiced_frames)
+
+
 def test_an_utterance_opens_and_is_committed() -> None:
     turn = Turn()
-    utterance = turn.speech_started()
+    utterance = turn.speech_started(150.0)
     assert (TurnPhase.SPEAKING, utterance) == (turn.phase, turn.open)
 
     assert utterance is turn.commit()
@@ -49,7 +69,7 @@ def test_an_utterance_opens_and_is_committed() -> None:
 
 def test_a_blip_is_forgotten() -> None:
     turn = Turn()
-    turn.speech_started()
+    turn.speech_started(150.0)
     turn.drop()
 
     assert (TurnPhase.SILENT, None) == (turn.phase, turn.open)
@@ -58,7 +78,7 @@ def test_a_blip_is_forgotten() -> None:
 def test_a_blip_after_an_unsettled_utterance() -> None:
     turn = Turn()
     earlier = spoken(turn)
-    turn.speech_started()
+    turn.speech_started(150.0)
     turn.drop()
 
     assert (TurnPhase.UNSETTLED, [earlier]) == (turn.phase, list(turn.unsettled))
@@ -78,7 +98,7 @@ def test_the_last_verdict_makes_the_turn_silent() -> None:
 def test_a_verdict_while_the_caller_goes_on() -> None:
     turn = Turn()
     first = spoken(turn)
-    turn.speech_started()
+    turn.speech_started(150.0)
     turn.settle(first, rejected=False)
 
     assert TurnPhase.SPEAKING is turn.phase
@@ -109,7 +129,7 @@ def test_an_utterance_that_is_not_there_is_our_bug() -> None:
 def test_the_ring_holds_the_newest_30_s() -> None:
     turn = Turn()
     oldest, older = spoken(turn, *["a"] * 20), spoken(turn, *["b"] * 20)
-    newest = turn.speech_started()
+    newest = turn.speech_started(150.0)
     newest.audio.extend("c" * (RING_FRAMES - 30))
     turn.trim()
     assert (10, 20, 1470) == (len(oldest.audio), len(older.audio), len(newest.audio))
