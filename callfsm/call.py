@@ -6,15 +6,22 @@ from collections import deque
 from attrs import define, field
 
 from callfsm.config import Business, Config
-from callfsm.effects import Effect, Log
+from callfsm.effects import INFO, WARNING, Count, Effect, Log
 from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import Gate
+from callfsm.hearing.line import NewsKind
 from callfsm.hearing.turn import Turn
 from callfsm.speaking.playback import Heard, Playback
 from callfsm.speaking.prompts import NO_FACTS, Facts, briefing
 from callfsm.speaking.response import Owed, Response
 from callfsm.states.base import State
 
+_TOLD = {
+    NewsKind.FOLLOWS: (INFO, "Threshold follows the noise"),
+    NewsKind.RESTORED: (INFO, "Calibrated threshold restored"),
+    NewsKind.RAISED: (INFO, "Silent line hums, recalibrated"),
+    NewsKind.DEAF: (WARNING, "Sound just below the threshold for long, and nothing passes"),
+}
 HISTORY_TURNS = 40
 """So many turns of the call are told to a Realtime session that replaces a lost one."""
 
@@ -30,6 +37,8 @@ class Call:
     gate: Gate
     greeting_clip: bytes = field(default=b"", repr=False)
     """The greeting as a recording, mu-law; empty where it is generated."""
+    greeting_levels_rms: tuple[int, ...] = ()
+    """How loud each 20 ms of it are."""
     state: State = State.CALIBRATING
     turn: Turn = field(factory=Turn)
     response: Response = field(factory=Response)
@@ -44,8 +53,13 @@ class Call:
     backlog: deque[RmsFrame] = field(factory=deque)
     """Frames that dispatch feeds again once the line has been measured."""
     reply_transcript: str = ""
+    """The words of the reply's finished pieces."""
+    reply_words: str = ""
+    """The words so far of the piece that is being spoken."""
     cut: list[Heard] = field(factory=list)
     """What was heard of each item of the newest reply, once its playback has ended."""
+    left_items: tuple[str, ...] = ()
+    """What a cancelled response left in the conversation, while it is open whether its reply goes on."""
     is_reply_unknown: bool = False
     """The Realtime session does not know what the caller hears: a clip, or the words of a session that was lost."""
     digits: str = ""
@@ -67,7 +81,14 @@ class Call:
     _event_ids: int = 0
 
     @classmethod
-    def begin(cls, config: Config, business: Business, facts: Facts = NO_FACTS, greeting_clip: bytes = b"") -> "Call":
+    def begin(
+        cls,
+        config: Config,
+        business: Business,
+        facts: Facts = NO_FACTS,
+        greeting_clip: bytes = b"",
+        greeting_levels_rms: tuple[int, ...] = (),
+    ) -> "Call":
         """Return a call of which nothing has been heard yet; `greeting_clip` is mu-law, empty for none."""
         owed = Owed.GREETING if business.enable_greeting else Owed.NOTHING
         return cls(
@@ -76,6 +97,7 @@ class Call:
             briefing(business, facts),
             Gate.before_calibration(config.gate),
             greeting_clip,
+            greeting_levels_rms,
             response=Response(owed=owed),
         )
 
@@ -84,6 +106,24 @@ class Call:
         """The newest frame passed the gate."""
         utterance = self.turn.open
         return utterance is not None and utterance.quiet_ms <= self.config.gate.hangover_ms
+
+    @property
+    def words_of_reply(self) -> str:
+        """What the newest reply says, as far as it is known."""
+        return self.reply_transcript + self.reply_words
+
+    def hear(self, frame: RmsFrame) -> None:
+        """Let a frame move what is known of the line, before any row judges it."""
+        config = self.config.gate
+        if not config.follow_factor and not config.echo_factor:
+            return
+        far_rms = self.playback.level_rms(frame.at)
+        is_voiced = frame.voicing >= config.min_voicing
+        news = self.gate.line.hear(frame.rms, far_rms, config, is_gate_open=self.is_gate_open, is_voiced=is_voiced)
+        if news is not None:
+            level, text = _TOLD[news.kind]
+            self.log(level, f"[VAD] {text}, noise={news.noise_rms:.1f}, speech_threshold={news.threshold_rms:.1f}")
+            self.effects.append(Count(f"line:{news.kind.name.lower()}"))
 
     def event_id(self, prefix: str) -> str:
         """Return an event id for a message of ours, unique in the call."""

@@ -11,11 +11,15 @@ from attrs import field, frozen
 
 @frozen
 class RmsFrame:
-    """20 ms of the caller's line: its loudness, and its mu-law as the base64 in which it came."""
+    """20 ms of the caller's line: its loudness, and its mu-law as the base64 in which it came.
+
+    `voicing` says how periodic the line's last 40 ms are in the range of voices, 0.0 to 1.0.
+    """
 
     at: float
     rms: float
     payload: str = field(default="", repr=False)
+    voicing: float = 0.0
 
 
 @frozen
@@ -24,6 +28,13 @@ class PlaybackMarked:
 
     at: float
     name: str
+
+
+@frozen
+class SpeechDetected:
+    """A detector of speech, slower than the gate, is sure of the caller's open utterance."""
+
+    at: float
 
 
 @frozen
@@ -92,21 +103,26 @@ class ResponseCreated:
 
 @frozen
 class AudioDelta:
-    """A piece of a response's speech: n bytes of mu-law, n > 0, 8 bytes a millisecond."""
+    """A piece of a response's speech: n bytes of mu-law, n > 0, 8 bytes a millisecond.
+
+    `levels_rms` are the loudness of each 20 ms of it, the last of which may be shorter.
+    """
 
     at: float
     response_id: str
     item_id: str
     audio: bytes = field(repr=False)
+    levels_rms: tuple[int, ...] = ()
 
 
 @frozen
 class ReplyTranscript:
-    """The words of a finished piece of a response's speech."""
+    """Words of a response's speech: those of a finished piece of it, or as they come, the next few of one."""
 
     at: float
     response_id: str
     transcript: str
+    is_whole: bool = True
 
 
 @frozen
@@ -169,6 +185,7 @@ class ReplyDue:
 
 Event = (
     RmsFrame
+    | SpeechDetected
     | PlaybackMarked
     | DtmfReceived
     | CallEnded
@@ -190,6 +207,7 @@ Event = (
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     RmsFrame,
+    SpeechDetected,
     TranscriptCompleted,
     TranscriptFailed,
     AudioCommitted,

@@ -12,7 +12,7 @@ from transitions import Machine
 
 from callfsm.call import Call
 from callfsm.effects import Effect
-from callfsm.events import EVENTS, Event, ReplyDue, TimerFired
+from callfsm.events import EVENTS, Event, ReplyDue, RmsFrame, TimerFired
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states import TABLE
@@ -90,6 +90,8 @@ class Engine:
         raise StuckTimerError(f"the deadline of {call.state.name} does not move")
 
     def _step(self, call: Call, event: Event) -> None:
+        if type(event) is RmsFrame:
+            call.hear(event)
         self._fire(call, event)
         for _ in range(len(call.backlog)):
             self._fire(call, call.backlog.popleft())
@@ -107,16 +109,14 @@ class Engine:
 
 
 def is_reply_due(call: Call) -> bool:
-    """Say whether a response is owed and nothing forbids requesting it: the one way in which debts are paid."""
-    response = call.response
-    return (
-        response.owed in (Owed.GREETING, Owed.REPLY)
-        and call.turn.phase is TurnPhase.SILENT
-        and response.phase is ResponsePhase.NONE
-        and call.is_ready
-        and not call.tools
-        and call.state in _PAYS
-    )
+    """Say whether something is owed and may be paid: a response is requested, or what was paused goes on."""
+    response, phase = call.response, call.turn.phase
+    if response.phase is not ResponsePhase.NONE or call.state not in _PAYS:
+        return False
+    if call.playback.has_rest:
+        # What is here is played without a session, and what was said meanwhile has only to be over.
+        return phase is not TurnPhase.SPEAKING
+    return response.owed is not Owed.NOTHING and phase is TurnPhase.SILENT and call.is_ready and not call.tools
 
 
 def state_deadline(call: Call) -> float:

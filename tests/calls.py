@@ -5,10 +5,10 @@ All frames of a burst may carry one time: the core counts them. Times are chosen
 
 from collections.abc import Sequence
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from callfsm.call import Call
-from callfsm.config import Business, Config, Tool, TurnConfig
+from callfsm.config import Business, Config, GateConfig, Tool, TurnConfig
 from callfsm.events import (
     AudioCommitted,
     AudioDelta,
@@ -38,17 +38,21 @@ TOOL_BUSINESS = evolve(SILENT_BUSINESS, transfer_number="+97239999999", tool=(LO
 GREETED_WITH = greeting_instructions(briefing(GREETING_BUSINESS, Facts()), GREETING_BUSINESS.greeting)
 REMINDED_WITH = reminder_instructions(briefing(SILENT_BUSINESS, Facts()))
 
+CONFIG = Config(turn=TurnConfig(confirm_voiced_ms=100))
+"""The default but for the proof of somebody, which is five frames: the numbers of the stories are about so many."""
 
-def loud(at: float, payload: str = "loud", rms: float = LOUD) -> RmsFrame:
-    return RmsFrame(at, rms, payload)
+
+def loud(at: float, payload: str = "loud", rms: float = LOUD, voicing: float = 1.0) -> RmsFrame:
+    """A loud frame of a voice; of no voice with `voicing` 0.0."""
+    return RmsFrame(at, rms, payload, voicing)
 
 
 def quiet(at: float, payload: str = "quiet", rms: float = QUIET) -> RmsFrame:
     return RmsFrame(at, rms, payload)
 
 
-def louds(at: float, count: int, name: str = "loud", rms: float = LOUD) -> list[RmsFrame]:
-    return [RmsFrame(at, rms, f"{name}{number}") for number in range(1, count + 1)]
+def louds(at: float, count: int, name: str = "loud", rms: float = LOUD, voicing: float = 1.0) -> list[RmsFrame]:
+    return [RmsFrame(at, rms, f"{name}{number}", voicing) for number in range(1, count + 1)]
 
 
 def quiets(at: float, count: int, name: str = "quiet", rms: float = QUIET) -> list[RmsFrame]:
@@ -70,8 +74,9 @@ class Story:
 
     events: tuple[Event, ...] = ()
     business: Business = SILENT_BUSINESS
-    config: Config = field(factory=Config)
+    config: Config = CONFIG
     clip: bytes = b""
+    clip_levels_rms: tuple[int, ...] = ()
 
     def then(self, *more: Event | Sequence[Event]) -> "Story":
         events = list(self.events)
@@ -82,6 +87,9 @@ class Story:
     def with_turn(self, turn: TurnConfig) -> "Story":
         return evolve(self, config=evolve(self.config, turn=turn))
 
+    def with_gate(self, gate: GateConfig) -> "Story":
+        return evolve(self, config=evolve(self.config, gate=gate))
+
     def with_tools(self) -> "Story":
         """The same of a business that has the function `lookup`, and a number to transfer callers to."""
         return evolve(
@@ -89,7 +97,9 @@ class Story:
         )
 
     def call(self) -> Call:
-        call = Call.begin(self.config, self.business, greeting_clip=self.clip)
+        call = Call.begin(
+            self.config, self.business, greeting_clip=self.clip, greeting_levels_rms=self.clip_levels_rms
+        )
         for event in self.events:
             dispatch(call, event)
         return call
@@ -175,8 +185,21 @@ def tail() -> Story:
 
 
 def cancelling() -> Story:
-    """CANCELLING: the caller barged in at 3.75, having heard 400 ms, and is speaking; until 5.25."""
+    """CANCELLING: stopped at 3.75, of which 400 ms were heard and 100 are kept; a sound is open; until 5.25.
+
+    One frame of it has been heard, and is voiced: four more prove that it is speech.
+    """
     return speaking().then(loud(3.75, "b1"))
+
+
+def confirmed() -> Story:
+    """CANCELLING: the same, and the caller has been proven to speak; nothing is kept."""
+    return cancelling().then(louds(3.75, 4, "s"))
+
+
+def greeting_stopped() -> Story:
+    """CANCELLING: the greeting was stopped at 1.875, of which 200 ms were heard; one voiced frame is open; until 3.375."""
+    return greeting_audible().then(TimerFired(1.8125), loud(1.875, "b1"))
 
 
 def given_up() -> Story:

@@ -17,8 +17,10 @@ from callfsm.call import Call
 from callfsm.effects import DEBUG, AppendAudio, Effect, Log
 from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import HeardFrame
+from callfsm.hearing.line import Line
 from callfsm.hearing.turn import Utterance
 from callfsm.machine import dispatch
+from callfsm.speaking.levels import Levels
 from callfsm.speaking.playback import _Item
 from callfsm.states.base import State
 from tests.calls import QUIET, THRESHOLD, Story
@@ -26,6 +28,8 @@ from tests.calls import QUIET, THRESHOLD, Story
 Snapshot = dict[str, object]
 _OPAQUE = ("config", "business", "briefing", "moves")
 _NESTED = ("gate", "turn", "response", "playback")
+_OF_THE_LINE = ("noise_rms", "threshold_rms", "limit_rms")
+"""What of the line a row may read or set; how each frame moves the rest is told in tests/hearing."""
 
 
 @frozen
@@ -67,6 +71,8 @@ def _plain(found: object) -> object:
         return {name: _plain(getattr(found, name)) for name in _names(found)}
     if isinstance(found, _Item):
         return (found.item_id, found.start, found.end)
+    if isinstance(found, Levels):
+        return ([*zip(found._ends, found._rms, strict=True)], found._next)
     if isinstance(found, list | deque):
         return [_plain(item) for item in found]
     return dict(found) if isinstance(found, dict) else found
@@ -76,13 +82,23 @@ def _names(found: Any) -> list[str]:
     return [attribute.name for attribute in attrs.fields(type(found))]
 
 
+def _flat(name: str, part: Any) -> Snapshot:
+    flat: Snapshot = {}
+    for inner in _names(part):
+        found = getattr(part, inner)
+        if isinstance(found, Line):
+            flat |= {f"{name}.{known}": getattr(found, known) for known in _OF_THE_LINE}
+        else:
+            flat[f"{name}.{inner}"] = _plain(found)
+    return flat
+
+
 def snapshot(call: Call) -> Snapshot:
     """The whole extended state, by dotted name."""
     flat: Snapshot = {}
     for name in _names(call):
         if name in _NESTED:
-            part = getattr(call, name)
-            flat |= {f"{name}.{inner}": _plain(getattr(part, inner)) for inner in _names(part)}
+            flat |= _flat(name, getattr(call, name))
         elif name not in _OPAQUE:
             flat[name] = _plain(getattr(call, name))
     return flat
@@ -115,7 +131,12 @@ def added(*items: object) -> Callable[[Any], object]:
 
 def kept(*frames: RmsFrame, most: int = 15) -> Callable[[Any], object]:
     """Frames joined those held for the pre-roll: at most 300 ms, and the 300 ms of the grace while it may be heard."""
-    return lambda before: [*before, *(HeardFrame(frame.rms, frame.payload) for frame in frames)][-most:]
+    return lambda before: [*before, *(unsent(frame) for frame in frames)][-most:]
+
+
+def unsent(frame: RmsFrame) -> HeardFrame:
+    """A frame that is held, on a line that was calibrated on QUIET."""
+    return HeardFrame(frame.rms, frame.payload, frame.voicing, frame.rms >= THRESHOLD)
 
 
 def more(**counts: float) -> dict[str, object]:
@@ -140,6 +161,10 @@ def said(*frames: RmsFrame, sent: Sequence[str] | None = None, **known: object) 
         "item_id": None,
         "deadline": float("inf"),
         "rejected": False,
+        "threshold_rms": THRESHOLD,
+        "voiced_frames": sum(frames[number - 1].voicing > 0.5 for number in loud),
+        "interrupts": False,
+        "is_doubted": False,
         "_spoken_power": sum(power[: loud[-1]]),
         "_power": sum(power),
     }

@@ -29,6 +29,13 @@ default_threshold = 160.0
 threshold_margin = 60.0
 max_threshold = 175.0
 preroll_ms = 300
+follow_factor = 2.0
+max_following_threshold = 1200.0
+echo_factor = 2.0
+min_voicing = 0.55
+detector = false
+detector_model = ""
+min_speech_probability = 0.5
 hangover_ms = 500
 
 [turn]
@@ -36,6 +43,9 @@ grace_ms = 300
 end_of_turn_ms = 600
 max_turn_ms = 30000
 min_speech_ms = 100
+confirm_voiced_ms = 120
+confirm_ms = 600
+most_continued = 2
 cancel_timeout_ms = 1500
 transcript_timeout_ms = 3000
 reply_timeout_ms = 8000
@@ -107,6 +117,17 @@ BAD = [
     ("gate.max_threshold = -1",                         "gate.max_threshold"),
     ("gate.preroll_ms = -20",                           "gate.preroll_ms"),
     ("gate.preroll_ms = true",                          "gate.preroll_ms"),
+    ("gate.follow_factor = -0.1",                       "gate.follow_factor"),
+    ("gate.follow_factor = 10.1",                       "gate.follow_factor"),
+    ("gate.max_following_threshold = -1",               "gate.max_following_threshold"),
+    ("gate.echo_factor = -0.1",                         "gate.echo_factor"),
+    ("gate.echo_factor = 10.1",                         "gate.echo_factor"),
+    ("gate.min_voicing = -0.1",                         "gate.min_voicing"),
+    ("gate.min_voicing = 1.1",                          "gate.min_voicing"),
+    ("gate.detector = 1",                               "gate.detector"),
+    ("gate.detector_model = 5",                         "gate.detector_model"),
+    ("gate.min_speech_probability = -0.1",              "gate.min_speech_probability"),
+    ("gate.min_speech_probability = 1.1",               "gate.min_speech_probability"),
     ("gate.hangover_ms = -20",                          "gate.hangover_ms"),
     ("gate.hangover_ms = 600",                          "gate.hangover_ms"),
     ("turn.end_of_turn_ms = 500",                       "gate.hangover_ms"),
@@ -116,6 +137,13 @@ BAD = [
     ("turn.min_speech_ms = -1",                         "turn.min_speech_ms"),
     ("turn.min_speech_ms = 30000",                      "turn.min_speech_ms"),
     ("turn.min_speech_ms = 0\ngate.hangover_ms = 80",   "turn.min_speech_ms"),
+    ("turn.confirm_voiced_ms = -1",                     "turn.confirm_voiced_ms"),
+    ("turn.confirm_ms = 19",                            "turn.confirm_ms"),
+    ("turn.confirm_ms = 601",                           "turn.confirm_ms"),
+    ("turn.end_of_turn_ms = 599",                       "turn.confirm_ms"),
+    ("turn.end_of_turn_ms = 2000\nturn.confirm_ms = 1001\nturn.max_turn_ms = 1000", "turn.confirm_ms"),
+    ("turn.most_continued = -1",                        "turn.most_continued"),
+    ("turn.most_continued = 1.5",                       "turn.most_continued"),
     ("turn.cancel_timeout_ms = 0",                      "turn.cancel_timeout_ms"),
     ("turn.transcript_timeout_ms = 0",                  "turn.transcript_timeout_ms"),
     ("turn.reply_timeout_ms = 0",                       "turn.reply_timeout_ms"),
@@ -157,6 +185,12 @@ GOOD = [
     "gate.max_threshold = 32768",
     "turn.min_speech_ms = 0\ngate.hangover_ms = 100",
     "turn.grace_ms = 0",
+    "turn.confirm_ms = 20\nturn.confirm_voiced_ms = 0",
+    "turn.end_of_turn_ms = 700\nturn.confirm_ms = 700",
+    "turn.end_of_turn_ms = 2000\nturn.confirm_ms = 1000\nturn.max_turn_ms = 1000",
+    "turn.most_continued = 0",
+    "gate.follow_factor = 0\ngate.echo_factor = 0",
+    "gate.min_voicing = 1",
     "public_url = ''",
     "public_url = 'https://calls.example.org'",
     "public_url = 'https://calls.example.org:8443/voice'",

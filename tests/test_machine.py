@@ -25,6 +25,7 @@ from callfsm.events import (
     ToolCalled,
     TranscriptCompleted,
 )
+from callfsm.hearing.turn import TurnPhase
 from callfsm.machine import (
     MACHINE,
     Engine,
@@ -42,6 +43,8 @@ from tests.calls import (
     Story,
     audio,
     calibrating,
+    cancelling,
+    confirmed,
     given_up,
     grace,
     listening,
@@ -56,8 +59,12 @@ from tests.calls import (
     utterance,
     waiting,
 )
+from tests.states.interrupted import stopped_at_end
 from tests.table import snapshot
 
+DONE = ResponseDone(3.75, "r1", 1, "cancelled", ("a1",))
+PAUSED = cancelling()
+PAUSED_OVER = PAUSED.then(DONE)
 LOOKED_UP = ToolCalled(3.0, "r1", "c1", "lookup", "{}")
 
 OWED_LATER = reply_begun().then(utterance(4.0, "v"))
@@ -103,13 +110,12 @@ def test_actions_come_before_the_change_of_state(monkeypatch: pytest.MonkeyPatch
     dispatch(call, loud(3.75))
 
     actions = [
+        "owe_rest",
         "log_barge_in",
-        "stop_playback",
+        "pause_playback",
         "cancel_response",
-        "truncate_heard",
-        "stay",
         "pass_speech",
-        "owe_if_nobody",
+        "note_interrupter",
     ]
     assert [*actions, "exit AI_SPEAKING", "enter CANCELLING"] == seen
 
@@ -177,7 +183,7 @@ def _name(action: Any) -> str:
 
 def test_an_action_that_raises_leaves_no_effects_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     call = speaking().call()
-    break_action(monkeypatch, "truncate_heard")
+    break_action(monkeypatch, "cancel_response")
 
     with pytest.raises(BrokenError):
         dispatch(call, loud(3.75))
@@ -197,7 +203,7 @@ def test_the_effects_of_a_timer_before_a_failure_are_thrown_away_too(monkeypatch
 
 def test_a_failed_call_can_still_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     call = speaking().call()
-    break_action(monkeypatch, "truncate_heard")
+    break_action(monkeypatch, "cancel_response")
     with pytest.raises(BrokenError):
         dispatch(call, loud(3.75))
 
@@ -316,6 +322,63 @@ def test_a_reply_is_due_only_where_nothing_forbids_it() -> None:
     nothing_owed, in_flight, cancelled = listening().call(), reply_requested().call(), given_up().call()
 
     assert [False] * 3 == [is_reply_due(call) for call in (nothing_owed, in_flight, cancelled)]
+
+
+@pytest.mark.parametrize("owed", [Owed.GREETING, Owed.REPLY, Owed.REST])
+def test_whatever_is_owed_is_paid(owed: Owed) -> None:
+    call = listening().call()
+    call.response.owed = owed
+
+    assert is_reply_due(call)
+
+
+@pytest.mark.parametrize(
+    ("story", "is_due"),
+    [
+        pytest.param(PAUSED, False, id="the cancelled response is not over"),
+        pytest.param(PAUSED_OVER, False, id="the sound is open"),
+        pytest.param(confirmed().then(DONE), False, id="nothing is kept, and the caller speaks"),
+    ],
+)
+def test_what_is_paused_waits(story: Story, is_due: bool) -> None:
+    assert is_due is is_reply_due(story.call())
+
+
+@pytest.mark.parametrize("phase", [TurnPhase.SILENT, TurnPhase.UNSETTLED])
+def test_what_is_paused_needs_no_session_and_no_verdict(phase: TurnPhase) -> None:
+    call = PAUSED_OVER.call()
+    call.turn.phase, call.is_ready, call.tools = phase, False, {"c1": 9.0}
+
+    assert is_reply_due(call)
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_ready", "tools", "is_due"),
+    [
+        pytest.param(TurnPhase.SILENT, True, {}, True, id="nothing forbids it"),
+        pytest.param(TurnPhase.SPEAKING, True, {}, False, id="a sound is open"),
+        pytest.param(TurnPhase.UNSETTLED, True, {}, False, id="a transcript is awaited"),
+        pytest.param(TurnPhase.SILENT, False, {}, False, id="there is no session"),
+        pytest.param(TurnPhase.SILENT, True, {"c1": 9.0}, False, id="a function is awaited"),
+    ],
+)
+def test_what_is_paused_and_has_all_been_heard_is_a_request_like_any_other(
+    phase: TurnPhase, is_ready: bool, tools: dict[str, float], is_due: bool
+) -> None:
+    call = stopped_at_end().then(DONE).call()
+    call.turn.phase, call.is_ready, call.tools = phase, is_ready, tools
+
+    assert is_due is is_reply_due(call)
+
+
+def test_what_is_paused_goes_on_in_the_step_that_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    call = PAUSED.then(quiets(3.75, 30)).call()
+    patched(monkeypatch, recorded(seen))
+    dispatch(call, DONE)
+
+    back, on = ["exit CANCELLING", "enter LISTENING"], ["exit LISTENING", "enter AI_GRACE"]
+    assert ["response_over", "note_left_items", *back, "play_rest", *on] == seen
 
 
 def test_reply_due_is_internal() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from callfsm.hearing.turn import TURN, Turn, TurnInput, TurnPhase
 from callfsm.phases import IllegalMoveError, PhaseTable
-from callfsm.speaking.playback import PLAYBACK, Playback, PlaybackInput, PlaybackPhase
+from callfsm.speaking.playback import PLAYBACK, Piece, Playback, PlaybackInput, PlaybackPhase
 from callfsm.speaking.response import OWED, RESPONSE, Owed, OwedInput, Response, ResponseInput, ResponsePhase
 
 TABLES = (TURN, RESPONSE, OWED, PLAYBACK)
@@ -38,22 +38,26 @@ LEGAL = {
         BLOCKED     OVER       NONE
     """,
     "owed": """
-        NOTHING          ACCEPTED          REPLY
-        NOTHING          GREETING_UNHEARD  GREETING
-        NOTHING          REPLY_UNHEARD     REPLY
-        NOTHING          INTERRUPTED       REPLY_IF_NOBODY
-        NOTHING          NOBODY            NOTHING
-        GREETING         ACCEPTED          REPLY
-        GREETING         REQUESTED         NOTHING
-        GREETING         NOBODY            GREETING
-        REPLY            ACCEPTED          REPLY
-        REPLY            REQUESTED         NOTHING
-        REPLY            REPLY_UNHEARD     REPLY
-        REPLY            INTERRUPTED       REPLY
-        REPLY            NOBODY            REPLY
-        REPLY_IF_NOBODY  ACCEPTED          REPLY
-        REPLY_IF_NOBODY  REPLY_UNHEARD     REPLY
-        REPLY_IF_NOBODY  NOBODY            REPLY
+        NOTHING   ACCEPTED          REPLY
+        NOTHING   GREETING_UNHEARD  GREETING
+        NOTHING   REPLY_UNHEARD     REPLY
+        NOTHING   INTERRUPTED       REST
+        NOTHING   RESUMED           NOTHING
+        NOTHING   FORGONE           NOTHING
+        GREETING  ACCEPTED          REPLY
+        GREETING  REQUESTED         NOTHING
+        REPLY     ACCEPTED          REPLY
+        REPLY     REQUESTED         NOTHING
+        REPLY     REPLY_UNHEARD     REPLY
+        REPLY     INTERRUPTED       REPLY
+        REPLY     RESUMED           REPLY
+        REPLY     FORGONE           REPLY
+        REST      ACCEPTED          REPLY
+        REST      REQUESTED         NOTHING
+        REST      REPLY_UNHEARD     REPLY
+        REST      INTERRUPTED       REST
+        REST      RESUMED           NOTHING
+        REST      FORGONE           NOTHING
     """,
     "playback": """
         IDLE     HOLD        HELD
@@ -64,9 +68,14 @@ LEGAL = {
         HELD     STOP        IDLE
         PLAYING  PLAY        PLAYING
         PLAYING  ALL_MARKED  HEARD
+        PLAYING  PAUSE       PAUSED
         PLAYING  STOP        IDLE
         HEARD    PLAY        PLAYING
+        HEARD    PAUSE       PAUSED
         HEARD    STOP        IDLE
+        PAUSED   KEEP        PAUSED
+        PAUSED   PLAY        PLAYING
+        PAUSED   STOP        IDLE
     """,
 }
 
@@ -125,14 +134,14 @@ def test_an_illegal_move_of_the_debt_changes_nothing() -> None:
     with pytest.raises(IllegalMoveError):
         response.owe(OwedInput.REQUESTED)
 
-    assert (Owed.NOTHING, 0) == (response.owed, response.restored)
+    assert (Owed.NOTHING, 0) == (response.owed, response.continued)
 
 
 def test_an_illegal_move_of_the_playback_changes_nothing() -> None:
     playback = Playback()
-    list(playback.play(1.0, "a1", bytes(80)))
+    list(playback.play(1.0, Piece("a1", bytes(80))))
     with pytest.raises(IllegalMoveError):
-        playback.hold("a1", bytes(80))
+        playback.hold(Piece("a1", bytes(80)))
 
     assert PlaybackPhase.PLAYING is playback.phase
     assert [] == playback.held

@@ -17,11 +17,14 @@ from callfsm.effects import (
     TruncateItem,
 )
 from callfsm.events import ResponseCreated, RmsFrame
+from callfsm.speaking.prompts import Facts, briefing, continue_instructions
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, LOUD, grace
+from tests.calls import GREETING_BUSINESS, LOUD, SILENT_BUSINESS, grace
 from tests.dialogue import Dialogue, answering, calibrated, greeted_by_the_caller
 
 BARGE_IN = "[BARGE-IN] User speaking while AI speaking – sending response.cancel"
+CONFIRMED = "[BARGE-IN] Confirmed as speech"
+CONTINUED_WITH = continue_instructions(briefing(SILENT_BUSINESS, Facts()))
 
 
 def test_a_question_and_its_answer() -> None:
@@ -62,9 +65,18 @@ def test_barge_in_during_generation() -> None:
         Log(INFO, BARGE_IN),
         ClearPlayback(),
         CancelResponse("cancel3", "r1"),
-        TruncateItem("a1", 520),
         *[AppendAudio(f"f{number}") for number in range(loud - 15, loud + 1)],
     ] == call.effects
+    assert State.CANCELLING is call.where()
+
+    call.forget()
+    call.caller.speaks(60)
+    assert [AppendAudio(f"f{number}") for number in range(loud + 1, loud + 4)] == call.effects
+
+    call.caller.speaks(20)
+    assert [CONFIRMED] == call.log()
+    assert [TruncateItem("a1", 520)] == call.did(TruncateItem)
+    assert [AppendAudio(f"f{number}") for number in range(loud + 1, loud + 5)] == call.did(AppendAudio)
     assert State.CANCELLING is call.where()
 
 
@@ -72,13 +84,17 @@ def test_barge_in_on_the_tail() -> None:
     call = answering(1000)
     call.caller.speaks(20)
     assert [CancelResponse("cancel3", "r1")] == call.did(CancelResponse)
-    assert [TruncateItem("a1", 420)] == call.did(TruncateItem)
+    assert [] == call.did(TruncateItem)
 
     call.openai.had_nothing_to_cancel()
     assert State.LISTENING is call.where()
 
+    call.caller.speaks(80)
+    assert [TruncateItem("a1", 420)] == call.did(TruncateItem)
+    assert State.LISTENING is call.where()
 
-def test_every_interruption_is_logged() -> None:
+
+def test_every_interruption_is_logged_and_that_it_was_speech() -> None:
     call = answering()
     for _ in range(3):
         call.caller.says(400)
@@ -87,7 +103,7 @@ def test_every_interruption_is_logged() -> None:
         call.openai.replies(2000)
         call.twilio.plays(400)
 
-    assert [BARGE_IN] * 3 == [line for line in call.log() if line.startswith("[BARGE-IN]")]
+    assert [BARGE_IN, CONFIRMED] * 3 == [line for line in call.log() if line.startswith("[BARGE-IN]")]
 
 
 def test_the_truncation_never_exceeds_what_was_received() -> None:
@@ -97,8 +113,9 @@ def test_the_truncation_never_exceeds_what_was_received() -> None:
     call.openai.speaks(100)
     call.caller.silent(3000)
     call.forget()
-    call.caller.speaks(20)
+    call.caller.speaks(200)
 
+    assert [BARGE_IN, CONFIRMED] == call.log()
     assert [] == call.did(TruncateItem)
     assert [ClearPlayback()] == call.did(ClearPlayback)
 
@@ -172,7 +189,7 @@ def test_late_audio_of_a_cancelled_reply_is_dropped_for_good() -> None:
     call.openai.begins()
     call.openai.speaks(1000)
     call.twilio.plays(400)
-    call.caller.speaks(20)
+    call.caller.speaks(100)
     call.forget()
     call.openai.speaks(1000)
     call.openai.finishes("cancelled")
@@ -330,28 +347,32 @@ def test_a_response_that_nobody_asked_for_is_never_played() -> None:
     assert [Count("stray_response")] == call.effects
 
 
-def test_a_click_that_interrupted_the_reply_has_it_restored_at_most_twice() -> None:
+def says_nothing_in_words(call: Dialogue) -> None:
+    """The caller interrupts with a voice, of which no word is accepted."""
+    call.caller.says(400)
+    call.openai.had_nothing_to_cancel()
+    call.openai.transcribes(" . ")
+
+
+def test_an_interruption_without_words_has_the_rest_said_at_most_twice() -> None:
     call = answering()
     for turn in (2, 3):
-        call.caller.says(80)
-        call.openai.had_nothing_to_cancel()
+        says_nothing_in_words(call)
         assert turn == call.did(CreateResponse)[-1].turn
         call.openai.replies(2000)
         call.twilio.plays(400)
-    call.caller.says(80)
-    call.openai.had_nothing_to_cancel()
+    says_nothing_in_words(call)
     call.caller.silent(20_000)
 
-    assert [2, 3] == [asked.turn for asked in call.did(CreateResponse)]
-    assert 3 == len(call.did(ClearAudio))
+    assert [CONTINUED_WITH] * 2 == [asked.instructions for asked in call.did(CreateResponse)]
+    assert [DeleteItem(f"i{number}") for number in (2, 3, 4)] == call.did(DeleteItem)
     assert State.LISTENING is call.where()
 
 
-def test_a_new_question_may_be_restored_twice_again() -> None:
+def test_the_answer_to_a_new_question_may_be_continued_twice_again() -> None:
     call = answering()
     for _ in range(2):
-        call.caller.says(80)
-        call.openai.had_nothing_to_cancel()
+        says_nothing_in_words(call)
         call.openai.replies(2000)
         call.twilio.plays(400)
     call.caller.says(500)
@@ -360,13 +381,15 @@ def test_a_new_question_may_be_restored_twice_again() -> None:
     call.openai.replies(2000)
     call.twilio.plays(400)
     call.forget()
-    call.caller.says(80)
-    call.openai.had_nothing_to_cancel()
+    for _ in range(3):
+        says_nothing_in_words(call)
+        call.openai.replies(2000)
+        call.twilio.plays(400)
 
-    assert 1 == len(call.did(CreateResponse))
+    assert [CONTINUED_WITH] * 2 == [asked.instructions for asked in call.did(CreateResponse)]
 
 
-def test_a_rejected_interruption_has_the_reply_restored() -> None:
+def test_a_rejected_interruption_has_the_rest_of_the_reply_requested() -> None:
     call = answering()
     call.caller.says(400)
     call.openai.had_nothing_to_cancel()
@@ -374,7 +397,7 @@ def test_a_rejected_interruption_has_the_reply_restored() -> None:
 
     call.openai.transcribes(" . ")
     assert [DeleteItem("i2")] == call.did(DeleteItem)
-    assert 1 == len(call.did(CreateResponse))
+    assert [CONTINUED_WITH] == [asked.instructions for asked in call.did(CreateResponse)]
 
 
 def test_first_audio_is_held_while_a_sound_may_be_a_blip_and_played_if_it_is() -> None:
@@ -444,7 +467,7 @@ def test_what_was_never_heard_is_deleted_where_nothing_was_left_to_cancel() -> N
     dialogue.openai.speaks(400, item="b")
     dialogue.openai.finishes()
     dialogue.twilio.plays(360)
-    dialogue.caller.speaks(20)
+    dialogue.caller.speaks(100)
 
     assert [DeleteItem("b1")] == dialogue.openai.had_nothing_to_cancel()
 
@@ -468,6 +491,6 @@ def test_what_was_never_heard_of_a_greeting_is_deleted_where_nothing_was_left_to
     dialogue.openai.speaks(400, item="b")
     dialogue.openai.finishes()
     dialogue.twilio.plays(360)
-    dialogue.caller.speaks(20)
+    dialogue.caller.speaks(100)
 
     assert [DeleteItem("b1")] == dialogue.openai.had_nothing_to_cancel()

@@ -157,19 +157,37 @@ def test_a_caller_who_interrupts_the_goodbye_keeps_the_call(farewell: str) -> No
     assert [] == dialogue.did(EndCall)
 
 
-def test_a_click_in_the_goodbye_keeps_the_call_and_the_rest_of_it_is_said() -> None:
-    dialogue = saying_goodbye()
-    dialogue.caller.says(40)
+@FAREWELLS
+def test_a_click_in_the_goodbye_has_the_rest_of_it_said_and_the_call_ends(farewell: str) -> None:
+    dialogue = saying_goodbye(farewell)
+    dialogue.caller.clicks()
     dialogue.openai.had_nothing_to_cancel()
+    assert State.AI_GRACE is dialogue.where()
+    dialogue.twilio.plays()
+
+    assert [EndCall(farewell)] == dialogue.did(EndCall)
+    assert [] == [*told(dialogue), *dialogue.did(CreateResponse)]
+
+
+def test_a_click_in_a_goodbye_that_was_not_all_generated_has_it_said_again() -> None:
+    """What was cut off may have been the reason to stay."""
+    dialogue = asked()
+    dialogue.openai.speaks(1000)
+    dialogue.openai.calls("hang_up")
+    dialogue.twilio.plays(400)
+    dialogue.caller.clicks()
+    dialogue.openai.finishes("cancelled")
+    dialogue.twilio.plays()
 
     assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
     assert 1 == requests(dialogue.effects)
+    assert [] == dialogue.did(EndCall)
+
     dialogue.openai.begins()
     dialogue.openai.speaks(500)
     dialogue.openai.calls("hang_up", "c2")
     dialogue.openai.finishes()
     dialogue.twilio.plays()
-
     assert [EndCall("hang_up")] == dialogue.did(EndCall)
 
 
@@ -689,21 +707,21 @@ def test_a_goodbye_is_taken_back_at_its_end_though_a_function_is_still_awaited(m
 
 
 def test_a_goodbye_that_is_cut_off_is_taken_back_though_its_reply_is_not_owed_again() -> None:
-    """A reply is owed again twice; the third time it is cut off for good, by whoever it was."""
+    """A reply is continued twice over a voice without words; the third time it is cut off for good."""
     dialogue = asked()
     for _ in range(2):
         dialogue.openai.speaks(1000)
         dialogue.twilio.plays(400)
-        dialogue.caller.speaks(40)
+        dialogue.caller.says(100)
         dialogue.openai.finishes("cancelled")
-        dialogue.caller.silent(600)
+        dialogue.openai.transcribes("?!")
         dialogue.openai.begins()
     dialogue.openai.speaks(1000)
     dialogue.openai.calls("hang_up")
     dialogue.twilio.plays(400)
-    dialogue.caller.speaks(20)
+    dialogue.caller.speaks(100)
 
-    assert 2 == dialogue.call.response.restored
+    assert Owed.NOTHING is dialogue.call.response.owed
     assert State.CANCELLING is dialogue.where()
     assert [AnswerTool("c1", STILL_TALKING)] == told(dialogue)
 

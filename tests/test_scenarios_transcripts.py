@@ -1,6 +1,9 @@
-"""Whole calls whose transcripts fail or do not come, or whose commits are refused."""
+"""Whole calls whose transcripts fail or do not come, are made up or the assistant's own, or whose commits are refused."""
+
+import pytest
 
 from callfsm.effects import (
+    INFO,
     AppendAudio,
     CommitAudio,
     CreateItem,
@@ -10,9 +13,16 @@ from callfsm.effects import (
     Log,
 )
 from callfsm.states.base import State
-from tests.dialogue import Dialogue, greeted_by_the_caller
+from tests.calls import LOUD
+from tests.dialogue import Dialogue, answering, calibrated, greeted_by_the_caller
 
 QUESTION = CreateItem("user", "שלום, מתי אתם פתוחים?")
+ECHO = "[TRANSCRIPT FILTER] Echo of the assistant, ignoring"
+MADE_UP = "[TRANSCRIPT FILTER] Known hallucination, ignoring"
+GOES_ON = "[BARGE-IN] Not confirmed as speech – the assistant goes on"
+THRESHOLD = 150.0
+HOURS = "אנחנו פתוחים בכל יום מתשע עד חמש."
+THANKS_FOR_WATCHING = "תודה שצפיתם."
 
 
 def asked(call: Dialogue) -> list[int]:
@@ -79,6 +89,143 @@ def test_an_item_named_after_its_rejection_is_deleted() -> None:
 
     call.openai.names()
     assert [DeleteItem("i2")] == call.did(DeleteItem)
+
+
+# What models make up from near-silence
+
+
+def answered() -> Dialogue:
+    """A call whose first reply has been heard."""
+    call = greeted_by_the_caller()
+    call.openai.replies(500)
+    call.twilio.plays()
+    call.forget()
+    return call
+
+
+def murmurs(call: Dialogue, ms: int, rms: float) -> None:
+    """The caller says something so loud, and is silent."""
+    call.caller.hums(ms, rms, voicing=1.0)
+    call.caller.silent(600)
+
+
+@pytest.mark.parametrize(
+    ("ms", "rms", "is_heard"),
+    [
+        pytest.param(1000, 2 * THRESHOLD - 1, False, id="weak"),
+        pytest.param(380, LOUD, False, id="short"),
+        pytest.param(400, 2 * THRESHOLD, True, id="neither weak nor short"),
+    ],
+)
+def test_a_made_up_phrase_is_believed_where_the_sound_was_strong_and_long(
+    ms: int, rms: float, *, is_heard: bool
+) -> None:
+    call = answered()
+    murmurs(call, ms, rms)
+    call.openai.transcribes(THANKS_FOR_WATCHING)
+
+    assert [MADE_UP] * (not is_heard) == [line for line in call.log(0) if "FILTER" in line]
+    assert [DeleteItem("i2")] * (not is_heard) == call.did(DeleteItem)
+    assert [2] * is_heard == asked(call)
+
+
+@pytest.mark.parametrize("text", ["תודה", "תודה רבה", "תודה שצפיתם בי בחנות", "thanks"])
+def test_thanks_are_heard_however_weak(text: str) -> None:
+    call = answered()
+    murmurs(call, 200, THRESHOLD)
+    call.openai.transcribes(text)
+
+    assert [2] == asked(call)
+    assert [] == call.did(DeleteItem)
+
+
+def test_a_made_up_phrase_is_no_first_utterance() -> None:
+    call = calibrated()
+    murmurs(call, 1000, 200.0)
+    call.forget()
+    call.openai.transcribes(THANKS_FOR_WATCHING)
+
+    assert [MADE_UP] == call.log(0)
+    assert [DeleteItem("i1")] == call.did(DeleteItem)
+    assert State.WAITING_FOR_USER is call.where()
+
+
+def test_a_noise_of_which_a_phrase_is_made_up_does_not_stop_the_assistant_who_has_gone_on() -> None:
+    call = answering()
+    call.caller.whispers(200)
+    call.openai.had_nothing_to_cancel()
+    call.caller.silent(420)
+    call.openai.transcribes(THANKS_FOR_WATCHING)
+    call.twilio.plays()
+
+    assert [DeleteItem("i2")] == call.did(DeleteItem)
+    assert [] == asked(call)
+    assert GOES_ON in call.log()
+    assert State.LISTENING is call.where()
+
+
+# What the assistant hears itself say
+
+
+def saying_the_hours(*, is_whole: bool = True) -> Dialogue:
+    """A reply of which 400 ms of 2 s were heard, and whose words are known; all, or as far as they have come."""
+    call = greeted_by_the_caller()
+    call.openai.begins()
+    call.openai.speaks(2000)
+    call.openai.words(HOURS, is_whole=is_whole)
+    call.openai.finishes()
+    call.twilio.plays(400)
+    call.forget()
+    return call
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("text", ["פתוחים בכל יום", "פתוחים, בכל-יום!", "פתוחים בכל יום מתשע ועוד"])
+def test_the_assistants_own_words_are_no_question_and_it_says_the_rest(text: str, *, is_whole: bool) -> None:
+    """Its echo has a voice, and so it has been cut."""
+    call = saying_the_hours(is_whole=is_whole)
+    call.caller.says(400)
+    call.openai.had_nothing_to_cancel()
+    call.openai.transcribes(text)
+
+    assert [ECHO] == [line for line in call.log(0) if "FILTER" in line]
+    assert [DeleteItem("i2")] == call.did(DeleteItem)
+    assert [2] == asked(call)
+    assert [] == [line for line in call.log(INFO - 1) if "User said" in line]
+
+
+@pytest.mark.parametrize("text", ["בכל", "פתוחים בשבת", "פתוחים בכל יום וגם בלילה"])
+def test_one_word_or_words_of_ones_own_are_heard(text: str) -> None:
+    call = saying_the_hours()
+    call.caller.says(400)
+    call.openai.had_nothing_to_cancel()
+    call.openai.transcribes(text)
+
+    assert [] == call.did(DeleteItem)
+    assert f"User said: {text}" in call.log()
+
+
+def test_a_faint_echo_does_not_stop_the_assistant_who_has_gone_on() -> None:
+    call = saying_the_hours()
+    call.caller.whispers(200)
+    call.openai.had_nothing_to_cancel()
+    call.caller.silent(420)
+    call.openai.transcribes("בכל יום")
+    call.twilio.plays()
+
+    assert [DeleteItem("i2")] == call.did(DeleteItem)
+    assert [] == asked(call)
+    assert GOES_ON in call.log()
+
+
+def test_one_who_says_the_assistants_words_after_it_has_been_heard_is_answered() -> None:
+    call = saying_the_hours()
+    call.twilio.plays()
+    call.caller.says(400)
+    call.openai.transcribes("פתוחים בכל יום?")
+
+    assert [] == call.did(DeleteItem)
+    assert [2] == asked(call)
 
 
 # Refused commits

@@ -20,7 +20,7 @@ import msgspec
 from callfsm.events import AudioDelta, Event
 from callfsm.states.base import State
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 BATCH_S: Final = 0.05
 CLOSE_S: Final = 5.0
 MAX_WAITING_LINES: Final = 200_000
@@ -28,20 +28,23 @@ MAX_WAITING_LINES: Final = 200_000
 _LOG: Final = logging.getLogger("callfsm.journal")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
-_FIELDS: dict[type[Event], tuple[str, ...]] = {}
+_FIELDS: dict[type[Event], tuple[tuple[str, Any], ...]] = {}
 
 
-def _fields(event: Event) -> tuple[str, ...]:
+def _fields(event: Event) -> tuple[tuple[str, Any], ...]:
+    """Return the names of an event's fields that a line tells, each with its default."""
     kind = type(event)
     if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(a.name for a in attrs.fields(kind) if a.name not in ("at", "payload", "audio"))
+        told = [a for a in attrs.fields(kind) if a.name not in ("at", "payload", "audio")]
+        _FIELDS[kind] = tuple((a.name, a.default) for a in told)
     return _FIELDS[kind]
 
 
 def line_of(event: Event, source: State, dest: State) -> dict[str, Any]:
-    """Return an event's line. Audio is told by its length alone, in bytes of mu-law."""
+    """Return an event's line, without what is as it is by default. Of audio it tells how much and how loud."""
     line: dict[str, Any] = {"at": event.at, "event": type(event).__name__}
-    line.update((name, getattr(event, name)) for name in _fields(event))
+    values = ((name, getattr(event, name), default) for name, default in _fields(event))
+    line.update((name, value) for name, value, default in values if value != default)
     if isinstance(event, AudioDelta):
         line["audio_bytes"] = len(event.audio)
     line["state"] = source.name

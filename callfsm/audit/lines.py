@@ -14,7 +14,10 @@ from callfsm.states.base import State
 
 _EVENTS: Final = {event.__name__: event for event in EVENTS if event is not ReplyDue}
 """What a journal may hold: dispatch alone feeds ReplyDue."""
-_HEADER: Final = {"call_sid": str, "business": str, "started": str, "greeting_clip_bytes": int, "config": dict}
+_HEADER: Final = {
+    "call_sid": str, "business": str, "started": str, "greeting_clip_bytes": int, "config": dict,
+    "greeting_clip_levels_rms": list,
+}  # fmt: skip
 _SILENCE: Final = b"\xff"
 """Mu-law for nothing: a journal tells how much audio there was and not how it sounded."""
 MAX_AUDIO_BYTES: Final = 2**28
@@ -76,6 +79,8 @@ def header_of(text: bytes) -> dict[str, Any]:
     wrong = [name for name, kind in _HEADER.items() if type(header[name]) is not kind]
     if not wrong and not 0 <= header["greeting_clip_bytes"] <= MAX_AUDIO_BYTES:
         wrong = ["greeting_clip_bytes"]
+    if not wrong and not all(type(level) is int for level in header["greeting_clip_levels_rms"]):
+        wrong = ["greeting_clip_levels_rms"]
     if wrong:
         raise LineError(f"the header's {wrong[0]} is not of the right form")
     return header
@@ -137,3 +142,7 @@ def _check(event: Event, after: float) -> None:
         raise ValueError("at runs back in time")
     if isinstance(event, RmsFrame) and not 0 <= event.rms <= MAX_RMS:
         raise ValueError(f"rms must be a number from 0 to {MAX_RMS:g}")
+    if isinstance(event, RmsFrame) and not 0 <= event.voicing <= 1:
+        raise ValueError("voicing must be a number from 0 to 1")
+    if isinstance(event, AudioDelta) and not all(0 <= level <= MAX_RMS for level in event.levels_rms):
+        raise ValueError(f"levels_rms must be numbers from 0 to {MAX_RMS:g}")

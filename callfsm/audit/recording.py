@@ -66,8 +66,12 @@ class Recording:
     def begin(self, config: Config | None = None) -> Call:
         """Return the call as it was before its first event, with other numbers where a configuration is given."""
         config = config or self.config
-        clip = silence(self.header["greeting_clip_bytes"])
-        return Call.begin(config, config.business_of(self.header["business"]), greeting_clip=clip)
+        return Call.begin(
+            config,
+            config.business_of(self.header["business"]),
+            greeting_clip=silence(self.header["greeting_clip_bytes"]),
+            greeting_levels_rms=tuple(self.header["greeting_clip_levels_rms"]),
+        )
 
 
 @frozen

@@ -7,16 +7,27 @@ from callfsm.call import Call
 from callfsm.events import Event, RealtimeError
 from callfsm.server.metrics import KNOWN_CODES, Metrics
 from callfsm.states.base import State
-from callfsm.states.transcripts import PUNCTUATION_LINE, SKIPPED_LINE, TOO_SHORT_LINE
+from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
+from callfsm.states.transcripts import (
+    ECHO_LINE,
+    HALLUCINATION_LINE,
+    PUNCTUATION_LINE,
+    SKIPPED_LINE,
+    TOO_SHORT_LINE,
+)
 from callfsm.wire.malformed import MalformedError
 
 _ERROR = "realtime_error:"
+_LINE = "line:"
 _REJECTED = {
     TOO_SHORT_LINE: "transcript_too_short",
     PUNCTUATION_LINE: "transcript_punctuation",
     SKIPPED_LINE: "no_real_utterance_yet",
+    ECHO_LINE: "transcript_echo",
+    HALLUCINATION_LINE: "transcript_hallucination",
 }
 """Utterances that were rejected, by the line that says so."""
+_INTERRUPTIONS = {BARGE_IN_LINE: "stopped", CONFIRMED_LINE: "confirmed", RESUMED_LINE: "resumed"}
 
 
 class CallGauges:
@@ -79,11 +90,15 @@ class CallGauges:
 
     def noted(self, what: str) -> None:
         """Count what the machine noted of its peers; errors are counted as they come."""
-        if not what.startswith(_ERROR):
+        if what.startswith(_LINE):
+            self._metrics.line.labels(what.removeprefix(_LINE)).inc()
+        elif not what.startswith(_ERROR):
             self._metrics.rejected.labels(what).inc()
 
     def logged(self, message: str) -> None:
-        """Count a rejected utterance."""
+        """Count a rejected utterance, or a step of an interruption."""
+        if message in _INTERRUPTIONS:
+            self._metrics.interruptions.labels(_INTERRUPTIONS[message]).inc()
         if message in _REJECTED:
             self._metrics.rejected.labels(_REJECTED[message]).inc()
             self._turn_ended_at = self._request_awaited_since = None

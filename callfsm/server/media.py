@@ -14,6 +14,7 @@ from callfsm.audit.journal import Journal
 from callfsm.call import Call
 from callfsm.config import TRANSFER
 from callfsm.config_file import config_values
+from callfsm.hearing.mulaw import levels_rms
 from callfsm.server.facts import facts_of
 from callfsm.server.link import RealtimeAddress
 from callfsm.server.session import CallSession
@@ -106,14 +107,15 @@ async def _carry(
     config, business, call_sid = server.config, ticket.business, start.start.call_sid
     now = datetime.now(UTC)
     clip = server.greetings.get(business.number, b"")
-    call = Call.begin(config, business, facts_of(business, ticket.caller, now), clip)
+    call = Call.begin(config, business, facts_of(business, ticket.caller, now), clip, levels_rms(clip))
     address = RealtimeAddress(
         url=server.environment.realtime_url,
         model=config.realtime.model,
         api_key=server.environment.openai_api_key,
         session_update=session_update(config.realtime, business, call.briefing),
     )
-    session = CallSession(call, start, _journal(server, start, ticket, now), server.metrics)
+    journal = _journal(server, start, ticket, call, now)
+    session = CallSession(call, start, journal, server.metrics, detector=server.detector)
     server.calls[call_sid] = session
     server.metrics.active_calls.set(len(server.calls))
     try:
@@ -127,7 +129,7 @@ async def _carry(
         await server.call_ended(call_sid, session.reason)
 
 
-def _journal(server: Server, start: twilio.Start, ticket: Ticket, now: datetime) -> Journal | None:
+def _journal(server: Server, start: twilio.Start, ticket: Ticket, call: Call, now: datetime) -> Journal | None:
     if server.journals is None:
         return None
     journal = server.journals.open(f"{now:%Y%m%dT%H%M%S.%fZ}", start.start.call_sid)
@@ -140,7 +142,8 @@ def _journal(server: Server, start: twilio.Start, ticket: Ticket, now: datetime)
             "call_sid": start.start.call_sid,
             "stream_sid": start.stream_sid,
             "business": ticket.business.number,
-            "greeting_clip_bytes": len(server.greetings.get(ticket.business.number, b"")),
+            "greeting_clip_bytes": len(call.greeting_clip),
+            "greeting_clip_levels_rms": call.greeting_levels_rms,
             "config": config_values(server.config),
         }
     )

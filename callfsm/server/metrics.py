@@ -32,6 +32,14 @@ class Metrics:
             "Who was refused at a door, and utterances that were rejected, by the reason.",
             "reason",
         )
+        self.interruptions = self._counter(
+            "callfsm_interruptions", "Stops of the assistant, as they came and by what they proved to be.", "verdict"
+        )
+        self.line = self._counter(
+            "callfsm_line",
+            "Changes of callers' lines: noise followed, restored, raised; deaf is an alarm.",
+            "news",
+        )
         self.malformed = self._counter("callfsm_malformed", "Messages that could not be read, by the peer.", "peer")
         self.realtime_errors = self._counter(
             "callfsm_realtime_errors", "Errors that the Realtime API sent, by their code.", "code"

@@ -13,6 +13,7 @@ CRITICAL_RULES: Final = """\
   אבל ההסבר העיקרי, המשפטים וההנחיות – תמיד בעברית."""
 
 _GREETING: Final = "פתח את השיחה: אמור ללקוח את המשפט הבא, מילה במילה, ואל תוסיף עליו דבר: {greeting}"
+_CONTINUE: Final = "דבריך נקטעו באמצע. המשך בדיוק מהמקום שבו נקטעו, בלי לחזור על מה שכבר נאמר ובלי להתנצל."
 _REMINDER: Final = "התשובה הקודמת לא הייתה בעברית. מעכשיו ענה בעברית בלבד."
 
 
@@ -55,6 +56,11 @@ def session_instructions(brief: str) -> str:
 def greeting_instructions(brief: str, greeting: str) -> str:
     """Return the instructions of the one request for the greeting."""
     return _told(brief, _GREETING.format(greeting=greeting))
+
+
+def continue_instructions(brief: str) -> str:
+    """Return the instructions of the request for the rest of a reply that was cut off by nobody."""
+    return _told(brief, _CONTINUE)
 
 
 def reminder_instructions(brief: str) -> str:

@@ -9,8 +9,6 @@ from attrs import define, field
 
 from callfsm.phases import PhaseTable
 
-MAX_RESTORED: Final = 2
-"""So often a reply that was cut off by nobody is owed again."""
 _REMEMBERED_RESPONSES: Final = 64
 
 
@@ -73,7 +71,7 @@ class Owed(Enum):
     NOTHING = "nothing"
     GREETING = "the greeting"
     REPLY = "a reply to all that was said"
-    REPLY_IF_NOBODY = "the rest of a reply, should the interruption prove to have been nobody"
+    REST = "the rest of what was being said, unless somebody has said something"
 
 
 class OwedInput(Enum):
@@ -83,8 +81,9 @@ class OwedInput(Enum):
     REQUESTED = "the response was requested"
     GREETING_UNHEARD = "the greeting was requested but not heard"
     REPLY_UNHEARD = "the reply was requested but not heard, or lost in the middle"
-    INTERRUPTED = "a reply was cut off"
-    NOBODY = "an utterance proved to be nobody's"
+    INTERRUPTED = "a reply was stopped"
+    RESUMED = "the reply goes on, and all of it is there"
+    FORGONE = "the reply was stopped too often"
 
 
 OWED: Final = PhaseTable(
@@ -94,25 +93,29 @@ OWED: Final = PhaseTable(
             OwedInput.ACCEPTED: Owed.REPLY,
             OwedInput.GREETING_UNHEARD: Owed.GREETING,
             OwedInput.REPLY_UNHEARD: Owed.REPLY,
-            OwedInput.INTERRUPTED: Owed.REPLY_IF_NOBODY,
-            OwedInput.NOBODY: Owed.NOTHING,
+            OwedInput.INTERRUPTED: Owed.REST,
+            OwedInput.RESUMED: Owed.NOTHING,
+            OwedInput.FORGONE: Owed.NOTHING,
         },
         Owed.GREETING: {
             OwedInput.ACCEPTED: Owed.REPLY,
             OwedInput.REQUESTED: Owed.NOTHING,
-            OwedInput.NOBODY: Owed.GREETING,
         },
         Owed.REPLY: {
             OwedInput.ACCEPTED: Owed.REPLY,
             OwedInput.REQUESTED: Owed.NOTHING,
             OwedInput.REPLY_UNHEARD: Owed.REPLY,
             OwedInput.INTERRUPTED: Owed.REPLY,
-            OwedInput.NOBODY: Owed.REPLY,
+            OwedInput.RESUMED: Owed.REPLY,
+            OwedInput.FORGONE: Owed.REPLY,
         },
-        Owed.REPLY_IF_NOBODY: {
+        Owed.REST: {
             OwedInput.ACCEPTED: Owed.REPLY,
+            OwedInput.REQUESTED: Owed.NOTHING,
             OwedInput.REPLY_UNHEARD: Owed.REPLY,
-            OwedInput.NOBODY: Owed.REPLY,
+            OwedInput.INTERRUPTED: Owed.REST,
+            OwedInput.RESUMED: Owed.NOTHING,
+            OwedInput.FORGONE: Owed.NOTHING,
         },
     },
 )
@@ -140,8 +143,10 @@ class Response:
     """It called a function: it need not speak."""
     failures: int = 0
     """How often what is owed was requested and came to nothing."""
-    restored: int = 0
-    """How often the reply was owed again after an interruption by nobody."""
+    is_cut: bool = False
+    """It was cancelled while it was being generated, and what it had to say may go on."""
+    continued: int = 0
+    """How often the rest of the reply stayed owed after a confirmed interruption."""
     settled_ids: deque[str] = field(factory=lambda: deque(maxlen=_REMEMBERED_RESPONSES))
     """Responses that are over or cancelled: their late events are dropped."""
 
@@ -151,11 +156,16 @@ class Response:
 
     def owe(self, by: OwedInput) -> None:
         """Change the debt; raise IllegalMoveError where the table has no such move."""
-        before, self.owed = self.owed, OWED.move(self.owed, by)
+        self.owed = OWED.move(self.owed, by)
         if by is OwedInput.ACCEPTED:
-            self.restored = 0
-        elif before is Owed.REPLY_IF_NOBODY:
-            self.restored += 1
+            self.continued = 0
+
+    def confirm_interruption(self, most_continued: int) -> None:
+        """Keep the rest of the reply owed no more than so often: somebody has spoken, whose words may be rejected."""
+        if self.owed is Owed.REST and self.continued < most_continued:
+            self.continued += 1
+        else:
+            self.owe(OwedInput.FORGONE)
 
     def settle(self) -> None:
         """Remember the response's id: what still comes of it is dropped."""

@@ -7,17 +7,19 @@ from callfsm.events import (
     AudioDelta,
     ReplyDue,
     RmsFrame,
+    SpeechDetected,
     TimerFired,
 )
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import drop_frame, hold_frame, is_loud
+from callfsm.states.interrupting import STOPPED_BY_WORDS
 from callfsm.states.link import END, READY
 from callfsm.states.playing import WORDS, grace_deadline, play
 from callfsm.states.responses import OTHER_ERRORS, UNASKED, UNASKED_AUDIO, is_current_response
 from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
 from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, TOOLS
-from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE
+from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, FILTER, OVERDUE_ASIDE
 
 # fmt: off
 SPEC = StateSpec(
@@ -26,6 +28,8 @@ SPEC = StateSpec(
         # event      to                 when                    do
         T(RmsFrame,   None,              (is_loud,),             (hold_frame,)),
         T(RmsFrame,   None,              (),                     (drop_frame,)),
+        *FILTER,
+        *STOPPED_BY_WORDS,
         *ACCEPTED_ASIDE,
         *COMMITS,
         *UNASKED,
@@ -45,7 +49,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue,),
+    ignores=(SpeechDetected, ReplyDue),
     deadline=grace_deadline,
 )
 # fmt: on

@@ -1,23 +1,17 @@
 """AI_SPEAKING: the caller hears the assistant; a loud frame stops it in that very step (barge-in).
 
+What it had still to say is kept until it is known whether somebody spoke.
+
 It lasts until the caller has heard the last word, which is long after the last word was generated.
 """
 
-from callfsm.events import AudioDelta, ReplyDue, RmsFrame, TimerFired
+from callfsm.events import AudioDelta, ReplyDue, RmsFrame, SpeechDetected, TimerFired
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
-from callfsm.states.frames import drop_frame, is_loud, pass_speech
+from callfsm.states.frames import drop_frame
+from callfsm.states.interrupting import BARGE_IN, STOPPED_BY_WORDS
 from callfsm.states.link import END, READY
-from callfsm.states.playing import (
-    WORDS,
-    is_restorable_reply,
-    log_barge_in,
-    owe_if_nobody,
-    play,
-    playback_deadline,
-    stop_playback,
-    truncate_heard,
-)
+from callfsm.states.playing import WORDS, play, playback_deadline, stop_playback
 from callfsm.states.responses import (
     OTHER_ERRORS,
     UNASKED,
@@ -28,20 +22,20 @@ from callfsm.states.responses import (
 )
 from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
 from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, TOOLS, is_leaving, leave, stay
-from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE, has_real_user
+from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, FILTER, OVERDUE_ASIDE, has_real_user
 
 CANCELLING, LISTENING, WAITING = State.CANCELLING, State.LISTENING, State.WAITING_FOR_USER
 ENDED = State.ENDED
-BARGE_IN = (log_barge_in, stop_playback, cancel_response, truncate_heard, stay, pass_speech)
 
 # fmt: off
 SPEC = StateSpec(
     State.AI_SPEAKING,
     transitions=(
         # event      to          when                            do
-        T(RmsFrame,   CANCELLING, (is_loud, is_restorable_reply), (*BARGE_IN, owe_if_nobody)),
-        T(RmsFrame,   CANCELLING, (is_loud,),                     BARGE_IN),
+        *BARGE_IN,
         T(RmsFrame,   None,       (),                             (drop_frame,)),
+        *FILTER,
+        *STOPPED_BY_WORDS,
         *ACCEPTED_ASIDE,
         *COMMITS,
         *UNASKED,
@@ -65,7 +59,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue,),
+    ignores=(SpeechDetected, ReplyDue),
     deadline=playback_deadline,
 )
 # fmt: on

@@ -18,13 +18,14 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseDone,
     RmsFrame,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
     TranscriptCompleted,
     TranscriptFailed,
 )
-from callfsm.hearing.gate import noise_floor, speech_threshold
+from callfsm.hearing.calibration import noise_floor, speech_threshold
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State, StateSpec
@@ -57,13 +58,10 @@ def keep_frame(call: "Call", frame: RmsFrame) -> None:
 
 def calibrate(call: "Call", frame: RmsFrame) -> None:
     """Set the noise floor and the threshold, log them, and have the kept frames gated."""
-    gate = call.gate
-    gate.noise_floor_rms = noise_floor((kept.rms for kept in call.calibration), call.config.gate)
-    gate.threshold_rms = speech_threshold(gate.noise_floor_rms, call.config.gate)
-    call.log(
-        INFO,
-        f"[VAD] Calibrated noise={gate.noise_floor_rms:.1f}, speech_threshold={gate.threshold_rms:.1f}",
-    )
+    noise_rms = noise_floor((kept.rms for kept in call.calibration), call.config.gate)
+    threshold_rms = speech_threshold(noise_rms, call.config.gate)
+    call.gate.line.calibrate(noise_rms, threshold_rms)
+    call.log(INFO, f"[VAD] Calibrated noise={noise_rms:.1f}, speech_threshold={threshold_rms:.1f}")
     call.backlog.extend(evolve(kept, at=frame.at) for kept in call.calibration)
     call.calibration.clear()
 
@@ -87,7 +85,7 @@ SPEC = StateSpec(
         *END,
     ),
     ignores=(
-        TranscriptCompleted, TranscriptFailed, AudioCommitted, ReplyDue, ReplyTranscript, ResponseDone,
+        SpeechDetected, TranscriptCompleted, TranscriptFailed, AudioCommitted, ReplyDue, ReplyTranscript, ResponseDone,
         PlaybackMarked, ToolCalled, ToolAnswered,
     ),
 )

@@ -9,7 +9,6 @@ from callfsm.events import (
     RealtimeError,
     RealtimeLost,
     ReplyDue,
-    ReplyTranscript,
     ResponseCreated,
     ResponseDone,
     TimerFired,
@@ -18,7 +17,9 @@ from callfsm.events import (
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
+from callfsm.states.interrupting import DOUBT, LATE_AUDIO, PROOF, PROVEN_BY_WORDS, is_paused
 from callfsm.states.link import END, READY, lose
+from callfsm.states.playing import WORDS
 from callfsm.states.responses import (
     OTHER_ERRORS,
     STRAY_DONE,
@@ -30,11 +31,12 @@ from callfsm.states.responses import (
     is_cancel_answered,
     is_cancelled_turn,
     is_our_response,
+    note_left_items,
     owe_reply,
     response_over,
 )
 from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, forget_tools, is_awaiting_tool
-from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, OVERDUE_ASIDE, has_real_user
+from callfsm.states.transcripts import ACCEPTED_ASIDE, COMMITS, FILTER, OVERDUE_ASIDE, has_real_user
 
 LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
 OVER = (response_over, delete_unheard_items)
@@ -45,13 +47,21 @@ SPEC = StateSpec(
     transitions=(
         # event           to         when                                 do
         *SILENCE,
+        *DOUBT,
         *SPEECH,
         *END_OF_TURN,
+        *PROOF,
+        *FILTER,
+        *PROVEN_BY_WORDS,
         *ACCEPTED_ASIDE,
         *COMMITS,
         T(ResponseCreated, None,      (is_cancelled_turn,),                (cancel_begun_response,)),
         *UNASKED,
+        *LATE_AUDIO,
         *UNASKED_AUDIO,
+        *WORDS,
+        T(ResponseDone,    LISTENING, (is_our_response, is_paused, has_real_user), (response_over, note_left_items)),
+        T(ResponseDone,    WAITING,   (is_our_response, is_paused),        (response_over, note_left_items)),
         T(ResponseDone,    LISTENING, (is_our_response, has_real_user),    OVER),
         T(ResponseDone,    WAITING,   (is_our_response,),                  OVER),
         *STRAY_DONE,
@@ -71,7 +81,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, ReplyTranscript, ToolCalled, PlaybackMarked),
+    ignores=(ReplyDue, ToolCalled, PlaybackMarked),
     deadline=cancel_deadline,
 )
 # fmt: on

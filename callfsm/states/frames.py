@@ -7,7 +7,6 @@ from callfsm.events import RmsFrame
 from callfsm.hearing.gate import HeardFrame
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.hearing.turn import TurnPhase, Utterance
-from callfsm.speaking.response import OwedInput
 from callfsm.states.base import Transition as T
 
 if TYPE_CHECKING:
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def is_loud(call: "Call", frame: RmsFrame) -> bool:
-    """The frame is at or above the speech threshold."""
-    return frame.rms >= call.gate.threshold_rms
+    """The frame is at or above the limit in force: the speech threshold, or more while the assistant may be echoing."""
+    return frame.rms >= call.gate.limit_rms
 
 
 def is_silence_between_turns(call: "Call", frame: RmsFrame) -> bool:
-    """The frame is below the threshold and no utterance is open: the gate is closed."""
-    return frame.rms < call.gate.threshold_rms and call.turn.phase is not TurnPhase.SPEAKING
+    """The frame is below the limit and no utterance is open: the gate is closed."""
+    return frame.rms < call.gate.limit_rms and call.turn.phase is not TurnPhase.SPEAKING
 
 
 def is_turn_full(call: "Call", _frame: RmsFrame) -> bool:
@@ -47,6 +46,11 @@ def is_blip(call: "Call", _frame: RmsFrame) -> bool:
     return call.turn.utterance.loud_ms < call.config.turn.min_speech_ms
 
 
+def is_voiced(call: "Call", frame: RmsFrame | HeardFrame) -> bool:
+    """The frame is as periodic as a voice, and not the assistant's own that comes back."""
+    return frame.voicing >= call.config.gate.min_voicing and not call.gate.line.echo.is_match
+
+
 # Actions
 
 
@@ -60,14 +64,13 @@ def pass_speech(call: "Call", frame: RmsFrame) -> None:
     """Open the gate if it is closed: the pre-roll goes out, then the loud frame; it belongs to the utterance."""
     turn = call.turn
     begins = turn.phase is not TurnPhase.SPEAKING
-    utterance = turn.speech_started() if begins else turn.utterance
+    utterance = turn.speech_started(call.gate.threshold_rms) if begins else turn.utterance
     for held in call.gate.release(call.config.gate.preroll_ms):
         _append(call, utterance, held.payload)
-        loud = held.rms >= call.gate.threshold_rms
-        if begins and (loud or utterance.frames):
-            utterance.hear(held.rms, loud=loud)
+        if begins and (held.is_loud or utterance.frames):
+            utterance.hear(held.rms, loud=held.is_loud, voiced=is_voiced(call, held))
     _append(call, utterance, frame.payload)
-    utterance.hear(frame.rms, loud=True)
+    utterance.hear(frame.rms, loud=True, voiced=is_voiced(call, frame))
 
 
 def pass_weak(call: "Call", frame: RmsFrame) -> None:
@@ -79,13 +82,14 @@ def pass_weak(call: "Call", frame: RmsFrame) -> None:
 
 def hold_frame(call: "Call", frame: RmsFrame) -> None:
     """Keep the frame unsent, for the pre-roll, which covers the grace as well while the assistant is audible."""
-    grace_ms = call.config.turn.grace_ms if call.playback.sent else 0
-    call.gate.hold(HeardFrame(frame.rms, frame.payload), call.config.gate.preroll_ms + grace_ms)
+    grace_ms = call.config.turn.grace_ms if call.playback.is_audible else 0
+    held = HeardFrame(frame.rms, frame.payload, frame.voicing, is_loud(call, frame))
+    call.gate.hold(held, call.config.gate.preroll_ms + grace_ms)
 
 
 def drop_frame(call: "Call", frame: RmsFrame) -> None:
     """Drop the frame at the closed gate, log it, and keep it for the pre-roll."""
-    call.log(DEBUG, f"[AUDIO GATE] Drop frame, rms={frame.rms:.1f} < {call.gate.threshold_rms:.1f}")
+    call.log(DEBUG, f"[AUDIO GATE] Drop frame, rms={frame.rms:.1f} < {call.gate.limit_rms:.1f}")
     hold_frame(call, frame)
 
 
@@ -98,7 +102,6 @@ def drop_blip(call: "Call", _frame: RmsFrame) -> None:
     """Forget the open utterance and clear the API's buffer: it was a blip."""
     call.turn.drop()
     call.tell_realtime(ClearAudio())
-    call.response.owe(OwedInput.NOBODY)
 
 
 def commit_turn(call: "Call", frame: RmsFrame) -> None:

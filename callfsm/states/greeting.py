@@ -13,6 +13,7 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
@@ -49,7 +50,7 @@ from callfsm.states.tools import DIGITS, DIGITS_BEFORE_SPEECH
 from callfsm.states.transcripts import (
     COMMITS,
     FAILURES,
-    FILTER,
+    WORDLESS,
     accept,
     is_first_real_utterance,
     is_transcript_overdue,
@@ -68,7 +69,7 @@ SPEC = StateSpec(
         *SILENCE,
         *SPEECH,
         *END_OF_TURN,
-        *FILTER,
+        *WORDLESS,
         T(TranscriptCompleted, CANCELLING, (is_first_real_utterance,),               (note_first_real_utterance, accept, cancel_response)),
         T(TranscriptCompleted, None,       (),                                       (log_skipped_response, reject)),
         *FAILURES,
@@ -96,7 +97,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(RealtimeReady, ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
+    ignores=(SpeechDetected, RealtimeReady, ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from callfsm.effects import CreateItem, EndCall
 from callfsm.events import CallEnded, Event, RealtimeLost, RealtimeReady
+from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import resend, send_commit
@@ -28,7 +29,7 @@ def resume(call: "Call", event: RealtimeReady) -> None:
 def lose(call: "Call", event: RealtimeLost) -> None:
     """Nothing may be sent until a new session is ready; what the old one had not settled waits for it."""
     call.is_ready = False
-    call.is_reply_unknown = call.playback.sent > 0
+    call.is_reply_unknown = call.playback.phase is not PlaybackPhase.IDLE
     response_over(call, event)
     call.turn.unacknowledged.clear()
     for utterance in call.turn.unsettled:

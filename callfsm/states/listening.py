@@ -33,6 +33,7 @@ from callfsm.states.frames import (
     is_loud,
     pass_speech,
 )
+from callfsm.states.interrupting import CONFIRM, DOUBT, PROOF, RESUME, is_paused, is_rest_owed
 from callfsm.states.link import END, READY, lose
 from callfsm.states.playing import (
     WORDS,
@@ -69,6 +70,7 @@ from callfsm.states.responses import (
     owe_reply,
     request_deadline,
     request_reply,
+    request_rest,
     response_over,
 )
 from callfsm.states.tools import (
@@ -117,10 +119,13 @@ SPEC = StateSpec(
         # event               to          when                                     do
         *SILENCE,
         T(RmsFrame,            CANCELLING, (is_loud, is_held_back, is_proving_speech), (pass_speech, *DROP_REPLY, owe_reply)),
+        *DOUBT,
         *SPEECH,
         T(RmsFrame,            AI_GRACE,   (is_blip, is_held_back),                 (drop_frame, drop_blip, play_held)),
         *END_OF_TURN,
+        *PROOF,
         *FILTER,
+        T(TranscriptCompleted, None,       (is_paused,),                            (accept, *CONFIRM)),
         T(TranscriptCompleted, CANCELLING, (is_unheard_reply,),                     (accept, *DROP_REPLY)),
         T(TranscriptCompleted, None,       (),                                      (accept,)),
         *FAILURES,
@@ -128,6 +133,8 @@ SPEC = StateSpec(
         T(TranscriptFailed,    None,       (is_answerable,),                        (accept_untranscribed,)),
         T(TranscriptFailed,    None,       (),                                      (reject,)),
         *COMMITS,
+        *RESUME,
+        T(ReplyDue,            None,       (is_rest_owed,),                         (stay, request_rest)),
         T(ReplyDue,            None,       (),                                      (stay, request_reply)),
         T(ResponseCreated,     None,       (is_our_turn,),                          (adopt_response,)),
         *UNASKED,

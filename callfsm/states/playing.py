@@ -1,14 +1,15 @@
 """The assistant's voice: played, held back, marked, heard to its end, or stopped."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from callfsm.effects import INFO, WARNING, ClearPlayback, Count, CreateItem, PlayAudio, SendMark, TruncateItem
+from callfsm.effects import WARNING, ClearPlayback, Count, CreateItem, PlayAudio, SendMark, TruncateItem
 from callfsm.events import AudioDelta, Event, PlaybackMarked, ReplyTranscript, RmsFrame
 from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_MS
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.language import MIN_HEBREW_SHARE, hebrew_share
-from callfsm.speaking.playback import LOST_MARK_S, Mark, PlaybackPhase
-from callfsm.speaking.response import MAX_RESTORED, Owed, OwedInput, ResponsePhase
+from callfsm.speaking.playback import LOST_MARK_S, Mark, Piece, PlaybackPhase
+from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
 from callfsm.states.base import Transition as T
 from callfsm.states.responses import response_over
 
@@ -45,11 +46,6 @@ def is_unheard_reply(call: "Call", _event: Event) -> bool:
     return in_flight or call.playback.phase is PlaybackPhase.HELD
 
 
-def is_restorable_reply(call: "Call", _event: Event) -> bool:
-    """What the caller hears is a reply that has been owed again fewer than two times."""
-    return call.response.kind is Owed.REPLY and call.response.restored < MAX_RESTORED
-
-
 def is_all_heard(call: "Call", _event: Event) -> bool:
     """The mark behind the last byte that was sent has been echoed."""
     return call.playback.phase is PlaybackPhase.HEARD
@@ -77,6 +73,11 @@ def is_foreign_language(_call: "Call", event: ReplyTranscript) -> bool:
     return hebrew_share(event.transcript) < MIN_HEBREW_SHARE
 
 
+def is_piece_unfinished(_call: "Call", event: ReplyTranscript) -> bool:
+    """More words of the same piece will come."""
+    return not event.is_whole
+
+
 def has_greeting_clip(call: "Call", _event: Event) -> bool:
     """The greeting is a recording."""
     return bool(call.greeting_clip)
@@ -85,15 +86,20 @@ def has_greeting_clip(call: "Call", _event: Event) -> bool:
 # Actions
 
 
-def _send(call: "Call", at: float, item_id: str, audio: bytes) -> None:
-    for piece in call.playback.play(at, item_id, audio):
-        call.effects.append(SendMark(piece.name) if isinstance(piece, Mark) else PlayAudio(piece))
+def send_audio(call: "Call", parts: Iterable[bytes | Mark]) -> None:
+    """Send audio and marks to the caller."""
+    for part in parts:
+        call.effects.append(SendMark(part.name) if isinstance(part, Mark) else PlayAudio(part))
     call.response.failures = 0
+
+
+def _piece(delta: AudioDelta) -> Piece:
+    return Piece(delta.item_id, delta.audio, delta.levels_rms)
 
 
 def play(call: "Call", delta: AudioDelta) -> None:
     """Send the audio to the caller, a mark behind every 200 ms of it."""
-    _send(call, delta.at, delta.item_id, delta.audio)
+    send_audio(call, call.playback.play(delta.at, _piece(delta)))
 
 
 def play_clip(call: "Call", event: Event) -> None:
@@ -103,21 +109,21 @@ def play_clip(call: "Call", event: Event) -> None:
     call.response.response_id = None
     call.reply_transcript = call.business.greeting
     call.is_reply_unknown = True
-    _send(call, event.at, "clip", call.greeting_clip)
+    send_audio(call, call.playback.play(event.at, Piece("clip", call.greeting_clip, call.greeting_levels_rms)))
     mark_end(call, event)
 
 
 def hold_back(call: "Call", delta: AudioDelta) -> None:
     """Keep the audio back while a sound of the caller may still grow into speech."""
-    call.playback.hold(delta.item_id, delta.audio)
+    call.playback.hold(_piece(delta))
 
 
 def play_held(call: "Call", event: Event) -> None:
     """Send the audio that was kept back."""
     held = call.playback.held.copy()
     call.playback.held.clear()
-    for item_id, audio in held:
-        _send(call, event.at, item_id, audio)
+    for piece in held:
+        send_audio(call, call.playback.play(event.at, piece))
     mark_end(call, event)
 
 
@@ -144,7 +150,7 @@ def finish_playback(call: "Call", event: Event) -> None:
     call.cut = call.playback.stop(event.at)
     received = sum(item.received for item in call.cut)
     heard = sum(item.heard for item in call.cut)
-    words = call.reply_transcript[: len(call.reply_transcript) * heard // received] if received else ""
+    words = call.words_of_reply[: len(call.words_of_reply) * heard // received] if received else ""
     if words:
         call.history.append(("assistant", words))
     if call.is_reply_unknown:
@@ -168,19 +174,15 @@ def truncate_heard(call: "Call", _event: Event) -> None:
             call.tell_realtime(TruncateItem(item.item_id, audio_end_ms))
 
 
-def log_barge_in(call: "Call", _event: RmsFrame) -> None:
-    """Log the barge-in."""
-    call.log(INFO, "[BARGE-IN] User speaking while AI speaking – sending response.cancel")
-
-
-def owe_if_nobody(call: "Call", _event: Event) -> None:
-    """The reply is owed again should the interruption prove to be nobody: a blip, or a rejected transcript."""
-    call.response.owe(OwedInput.INTERRUPTED)
-
-
 def note_words(call: "Call", event: ReplyTranscript) -> None:
-    """Remember the words of the reply."""
+    """Remember the words of a finished piece of the reply."""
     call.reply_transcript += event.transcript
+    call.reply_words = ""
+
+
+def note_next_words(call: "Call", event: ReplyTranscript) -> None:
+    """Remember words of the reply as they come."""
+    call.reply_words += event.transcript
 
 
 def flag_language(call: "Call", event: ReplyTranscript) -> None:
@@ -214,6 +216,7 @@ def playback_deadline(call: "Call") -> float:
 # Rows
 # fmt: off
 WORDS = (
+    T(ReplyTranscript, None, (is_words_of_reply, is_piece_unfinished), (note_next_words,)),
     T(ReplyTranscript, None, (is_words_of_reply, is_foreign_language), (note_words, flag_language)),
     T(ReplyTranscript, None, (is_words_of_reply,), (note_words,)),
     T(ReplyTranscript, None),

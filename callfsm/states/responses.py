@@ -103,14 +103,14 @@ def is_cancel_answered(call: "Call", event: RealtimeError) -> bool:
 def _request(call: "Call", event: Event, instructions: str | None) -> None:
     response = call.response
     response.move(ResponseInput.REQUESTED)
-    response.kind = response.owed
+    response.kind = Owed.GREETING if response.owed is Owed.GREETING else Owed.REPLY
     response.owe(OwedInput.REQUESTED)
     response.turn += 1
     response.response_id = None
-    response.has_called_tool = False
+    response.has_called_tool = response.is_cut = False
     response.requested_at = event.at
     response.create_event_id = call.event_id("create")
-    call.reply_transcript = ""
+    call.reply_transcript = call.reply_words = ""
     call.cut.clear()
     call.effects.append(CreateResponse(response.create_event_id, response.turn, instructions))
 
@@ -124,6 +124,11 @@ def request_reply(call: "Call", event: Event) -> None:
     """Request one reply to all that was said, with a reminder where the last one was not Hebrew."""
     _request(call, event, prompts.reminder_instructions(call.briefing) if call.needs_reminder else None)
     call.needs_reminder = False
+
+
+def request_rest(call: "Call", event: Event) -> None:
+    """Request the rest of a reply that was cut off, with instructions to continue that end with the critical rules."""
+    _request(call, event, prompts.continue_instructions(call.briefing))
 
 
 def adopt_response(call: "Call", event: ResponseCreated) -> None:
@@ -187,12 +192,18 @@ def owe_reply(call: "Call", _event: Event) -> None:
 
 def delete_unheard_items(call: "Call", event: Event) -> None:
     """Delete what the ended response left in the conversation and the caller never heard."""
-    left = event.item_ids if isinstance(event, ResponseDone) else ()
+    left = event.item_ids if isinstance(event, ResponseDone) else call.left_items
     heard = {item.item_id for item in call.cut if item.heard}
     for item_id in dict.fromkeys([*(item.item_id for item in call.cut), *left]):
         if item_id not in heard:
             call.tell_realtime(DeleteItem(item_id))
     call.cut.clear()
+    call.left_items = ()
+
+
+def note_left_items(call: "Call", event: ResponseDone) -> None:
+    """Remember what the ended response left in the conversation: the caller may hear it yet."""
+    call.left_items = event.item_ids
 
 
 def fail_call(call: "Call", _event: Event) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from callfsm.config import HANG_UP, TRANSFER
 from callfsm.effects import AnswerTool, CallTool, Count, CreateItem
 from callfsm.events import DtmfReceived, Event, TimerFired, ToolAnswered, ToolCalled
-from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
 from callfsm.states.base import Transition as T
 from callfsm.states.transcripts import has_real_user
@@ -41,8 +40,10 @@ def is_own_tool(call: "Call", event: ToolCalled) -> bool:
 
 def is_leaving(call: "Call", _event: Event) -> bool:
     """The assistant says goodbye, the caller says nothing and is owed nothing: the call ends when it has been heard."""
-    is_silent = call.turn.phase is TurnPhase.SILENT and call.response.owed is Owed.NOTHING
-    return bool(call.farewell) and is_silent
+    turn = call.turn
+    # A sound that was doubted, and not answered while the goodbye was heard to its end, keeps nobody on the line.
+    is_silent = turn.open is None and all(utterance.is_doubted for utterance in turn.unsettled)
+    return bool(call.farewell) and is_silent and call.response.owed is Owed.NOTHING
 
 
 def has_bidden_farewell(call: "Call", _event: Event) -> bool:

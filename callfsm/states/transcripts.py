@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from callfsm.effects import DEBUG, INFO, Count, DeleteItem
 from callfsm.events import AudioCommitted, RealtimeError, TimerFired, TranscriptCompleted, TranscriptFailed
-from callfsm.hearing.transcript import is_only_noise, is_real_speech, one_line
+from callfsm.hearing.transcript import is_echo_of, is_made_up, is_only_noise, is_real_speech, one_line
 from callfsm.hearing.transcript import is_too_short as is_shorter_than_an_answer
 from callfsm.hearing.turn import Utterance
 from callfsm.speaking.response import OwedInput
@@ -18,6 +18,12 @@ ANSWERABLE_MS = 300
 """An utterance with so much loud sound is answered even where no transcript of it comes."""
 TOO_SHORT_LINE = "[TRANSCRIPT FILTER] Too short, ignoring"
 PUNCTUATION_LINE = "[TRANSCRIPT FILTER] Punctuation noise, ignoring"
+ECHO_LINE = "[TRANSCRIPT FILTER] Echo of the assistant, ignoring"
+HALLUCINATION_LINE = "[TRANSCRIPT FILTER] Known hallucination, ignoring"
+WEAK_FACTOR = 2.0
+"""An utterance is weak below this many times the threshold in force when it began."""
+SHORT_MS = 400
+"""An utterance is short with less loud sound than this."""
 SKIPPED_LINE = "[REALTIME] Skipping AI response – no real user utterance yet"
 
 # Guards
@@ -42,7 +48,7 @@ def is_first_real_utterance(call: "Call", event: TranscriptCompleted) -> bool:
     """No real utterance yet; this one's RMS is at or above the threshold and it has 3 characters, not only noise."""
     return (
         not call.has_real_user_utterance
-        and _utterance(call, event).rms >= call.gate.threshold_rms
+        and _utterance(call, event).rms >= _utterance(call, event).threshold_rms
         and is_real_speech(event.transcript)
     )
 
@@ -58,8 +64,26 @@ def is_transcript_overdue(call: "Call", event: TimerFired) -> bool:
 
 
 def is_answerable(call: "Call", event: TranscriptFailed | TimerFired) -> bool:
-    """After the first real utterance, an utterance with 300 ms of loud frames is answered without a transcript."""
-    return call.has_real_user_utterance and _utterance(call, event).loud_ms >= ANSWERABLE_MS
+    """After the first real utterance, one with 300 ms of loud frames, not doubted, is answered without a transcript."""
+    utterance = _utterance(call, event)
+    return call.has_real_user_utterance and utterance.loud_ms >= ANSWERABLE_MS and not utterance.is_doubted
+
+
+def is_echo(call: "Call", event: TranscriptCompleted) -> bool:
+    """The utterance began while the assistant was audible, and its words stand in the reply that it interrupted."""
+    return _utterance(call, event).interrupts and is_echo_of(event.transcript, call.words_of_reply)
+
+
+def is_hallucination(call: "Call", event: TranscriptCompleted) -> bool:
+    """The transcript is a phrase that models make up from near-silence, and the sound was weak or short."""
+    utterance = _utterance(call, event)
+    is_weak = utterance.rms < WEAK_FACTOR * utterance.threshold_rms
+    return is_made_up(event.transcript) and (is_weak or utterance.loud_ms < SHORT_MS)
+
+
+def is_doubted(call: "Call", event: TranscriptCompleted) -> bool:
+    """The utterance stopped the assistant, who went on because it had not been proven to be speech."""
+    return _utterance(call, event).is_doubted
 
 
 def is_unexpected_commit(call: "Call", _event: AudioCommitted) -> bool:
@@ -120,18 +144,27 @@ def log_punctuation(call: "Call", _event: TranscriptCompleted) -> None:
     call.log(DEBUG, PUNCTUATION_LINE)
 
 
+def log_echo(call: "Call", _event: TranscriptCompleted) -> None:
+    """Log that the transcript is the assistant's own echo."""
+    call.log(DEBUG, ECHO_LINE)
+
+
+def log_hallucination(call: "Call", _event: TranscriptCompleted) -> None:
+    """Log that the transcript is made up."""
+    call.log(DEBUG, HALLUCINATION_LINE)
+
+
 def log_skipped_response(call: "Call", _event: object) -> None:
     """Log that no response is requested before the first real utterance."""
     call.log(INFO, SKIPPED_LINE)
 
 
 def reject(call: "Call", event: TranscriptCompleted | TranscriptFailed | TimerFired) -> None:
-    """Reject the utterance and delete its item; a reply that it cut off is owed again, at most twice."""
+    """Reject the utterance and delete its item."""
     utterance = _utterance(call, event)
     call.turn.settle(utterance, rejected=True)
     if utterance.item_id is not None:
         call.tell_realtime(DeleteItem(utterance.item_id))
-    call.response.owe(OwedInput.NOBODY)
 
 
 def bind_item(call: "Call", event: AudioCommitted) -> None:
@@ -156,7 +189,6 @@ def forget_refused_commit(call: "Call", event: RealtimeError) -> None:
     refused.item_id = None
     turn.unacknowledged = deque(u for u in turn.unacknowledged if u is not refused and u.item_id is None)
     turn.settle(refused, rejected=True)
-    call.response.owe(OwedInput.NOBODY)
 
 
 def note_stray_item(call: "Call", _event: object) -> None:
@@ -171,16 +203,21 @@ COMMITS = (
     T(AudioCommitted,      None, (is_commit_of_rejected,), (delete_late_item,)),
     T(AudioCommitted,      None, (),                       (bind_item,)),
 )
-FILTER = (
+WORDLESS = (
     T(TranscriptCompleted, None, (is_stray_item,),         (note_stray_item,)),
     T(TranscriptCompleted, None, (is_too_short,),          (log_too_short, reject)),
     T(TranscriptCompleted, None, (is_punctuation,),        (log_punctuation, reject)),
+    T(TranscriptCompleted, None, (is_hallucination,),      (log_hallucination, reject)),
 )
+FILTER = (
+    *WORDLESS,
+    T(TranscriptCompleted, None, (is_echo,),               (log_echo, reject)),
+)
+"""Where the assistant has been audible."""
 FAILURES = (
     T(TranscriptFailed,    None, (is_stray_item,),         (note_stray_item,)),
 )
 ACCEPTED_ASIDE = (
-    *FILTER,
     T(TranscriptCompleted, None, (has_real_user,),         (accept,)),
     T(TranscriptCompleted, None, (is_first_real_utterance,), (note_first_real_utterance, accept)),
     T(TranscriptCompleted, None, (),                       (log_skipped_response, reject)),

@@ -7,7 +7,6 @@ from callfsm.events import (
     PlaybackMarked,
     RealtimeLost,
     ReplyDue,
-    ReplyTranscript,
     ResponseDone,
     TimerFired,
     ToolAnswered,
@@ -18,8 +17,9 @@ from callfsm.events import (
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
+from callfsm.states.interrupting import CONFIRM, DOUBT, PROOF, RESUME_WHOLE, is_paused
 from callfsm.states.link import END, READY, lose
-from callfsm.states.playing import has_greeting_clip, play_clip
+from callfsm.states.playing import WORDS, has_greeting_clip, play_clip
 from callfsm.states.responses import (
     OTHER_ERRORS,
     STRAY_DONE,
@@ -50,19 +50,24 @@ SPEC = StateSpec(
     transitions=(
         # event               to               when                        do
         *SILENCE,
+        *DOUBT,
         *SPEECH,
         *END_OF_TURN,
+        *PROOF,
         *FILTER,
+        T(TranscriptCompleted, State.LISTENING, (is_first_real_utterance, is_paused), (note_first_real_utterance, accept, *CONFIRM)),
         T(TranscriptCompleted, State.LISTENING, (is_first_real_utterance,), (note_first_real_utterance, accept)),
         T(TranscriptCompleted, None,            (),                         (log_skipped_response, reject)),
         *FAILURES,
         T(TranscriptFailed,    None,            (),                         (log_skipped_response, reject)),
         *COMMITS,
+        *RESUME_WHOLE,
         T(ReplyDue,            State.AI_GRACE,  (has_greeting_clip,),       (play_clip,)),
         T(ReplyDue,            State.GREETING,  (),                         (request_greeting,)),
         *UNASKED,
         *UNASKED_AUDIO,
         T(ResponseDone,        None,            (is_blocked,),              (response_over,)),
+        *WORDS,
         *STRAY_DONE,
         *DIGITS,
         *DIGITS_BEFORE_SPEECH,
@@ -73,7 +78,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
+    ignores=(ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from callfsm import events
 from callfsm.events import Event
+from callfsm.hearing.mulaw import levels_rms
 from callfsm.wire.malformed import MalformedError, place_of
 
 
@@ -135,7 +136,12 @@ def _audio(at: float, message: _Message) -> Event | None:
         raise MalformedError(f"realtime {message.type}: delta is not base64") from None
     response_id = _named(message, "response_id", message.response_id)
     item_id = _named(message, "item_id", message.item_id)
-    return events.AudioDelta(at, response_id, item_id, audio) if audio else None
+    return events.AudioDelta(at, response_id, item_id, audio, levels_rms(audio)) if audio else None
+
+
+def _next_words(at: float, message: _Message) -> Event | None:
+    response_id = _named(message, "response_id", message.response_id)
+    return events.ReplyTranscript(at, response_id, message.delta, is_whole=False) if message.delta else None
 
 
 def _words(at: float, message: _Message) -> Event:
@@ -179,12 +185,14 @@ _READ: Final[dict[str, Callable[[float, _Message], Event | SessionUpdated | None
     "conversation.item.input_audio_transcription.failed": _not_transcribed,
     "response.created": _created,
     "response.output_audio.delta": _audio,
+    "response.output_audio_transcript.delta": _next_words,
     "response.output_audio_transcript.done": _words,
     "response.function_call_arguments.done": _tool_called,
     "response.done": _done,
     "error": _error,
     # Names that the API has given up; compatible servers still use them.
     "response.audio.delta": _audio,
+    "response.audio_transcript.delta": _next_words,
     "response.audio_transcript.done": _words,
     "response.cancelled": _cancelled,
 }
@@ -196,8 +204,8 @@ _SILENT: Final = frozenset({
     "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
     "input_audio_buffer.timeout_triggered", "rate_limits.updated", "response.output_item.added",
     "response.output_item.done", "response.content_part.added", "response.content_part.done",
-    "response.output_audio.done", "response.output_audio_transcript.delta", "response.output_text.delta",
-    "response.output_text.done", "response.audio.done", "response.audio_transcript.delta",
+    "response.output_audio.done", "response.output_text.delta",
+    "response.output_text.done", "response.audio.done",
     "response.text.delta", "response.text.done", "response.function_call_arguments.delta",
 })  # fmt: skip
 """Events that belong to the protocol and change nothing in a call."""

@@ -7,12 +7,13 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from callfsm.effects import ClearPlayback, PlayAudio, SendMark
 from callfsm.hearing.mulaw import FRAME_BYTES, rms
+from callfsm.hearing.voicing import Voicing
 from callfsm.wire.malformed import MalformedError, place_of
 
 
@@ -99,6 +100,8 @@ class UnknownMessageError(MalformedError):
 
 
 Message = Connected | Start | Media | MarkEchoed | Dtmf | Stop
+VOICE_RMS: Final = 60.0
+"""No threshold is lower by default, and no voice is looked for below it."""
 _DECODE: Final[Callable[[str | bytes], Message]] = msgspec.json.Decoder(Message).decode
 _DECODE_TAG: Final = msgspec.json.Decoder(_Tag).decode
 _KNOWN: Final = frozenset({"connected", "start", "media", "mark", "dtmf", "stop"})
@@ -118,14 +121,23 @@ def decode(text: str | bytes) -> Message:
         raise MalformedError(f"twilio {kind}: {place_of(error)}") from None
 
 
+class Frame(NamedTuple):
+    """20 ms of the caller's line: its RMS, its mu-law in base64, and how voiced it is (0.0 below VOICE_RMS)."""
+
+    rms: float
+    payload: str
+    voicing: float
+
+
 class Framer:
     """Cuts the caller's line into 20 ms frames, whatever the lengths in which it comes."""
 
     def __init__(self) -> None:
         self._rest = b""
+        self._voicing = Voicing()
 
-    def frames(self, payload: str) -> Iterator[tuple[float, str]]:
-        """Yield RMS and base64 of each full frame; raise MalformedError for what is not base64.
+    def frames(self, payload: str) -> Iterator[Frame]:
+        """Yield each full frame; raise MalformedError for what is not base64.
 
         A payload of exactly one frame, as Twilio sends them, is handed on as it came.
         """
@@ -134,14 +146,21 @@ class Framer:
         except (Base64Error, ValueError):
             raise MalformedError("twilio media: payload is not base64") from None
         if len(ulaw) == FRAME_BYTES and not self._rest:
-            yield rms(ulaw), payload
+            yield self._measured(ulaw, payload)
             return
         line = self._rest + ulaw
         whole = len(line) - len(line) % FRAME_BYTES
         self._rest = line[whole:]
         for start in range(0, whole, FRAME_BYTES):
             frame = line[start : start + FRAME_BYTES]
-            yield rms(frame), b64encode(frame).decode()
+            yield self._measured(frame, b64encode(frame).decode())
+
+    def _measured(self, ulaw: bytes, payload: str) -> Frame:
+        loudness = rms(ulaw)
+        if loudness >= VOICE_RMS:
+            return Frame(loudness, payload, self._voicing.measure(ulaw))
+        self._voicing.skip(ulaw)
+        return Frame(loudness, payload, 0.0)
 
 
 class Encoder:

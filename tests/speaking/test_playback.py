@@ -2,7 +2,7 @@
 
 import pytest
 
-from callfsm.speaking.playback import Heard, Mark, Playback, PlaybackPhase
+from callfsm.speaking.playback import Heard, Mark, Piece, Playback, PlaybackPhase
 
 
 def ms(count: int) -> bytes:
@@ -11,7 +11,7 @@ def ms(count: int) -> bytes:
 
 def playing(*, at: float = 1.0, count_ms: int = 1000) -> Playback:
     playback = Playback()
-    list(playback.play(at, "a1", ms(count_ms)))
+    list(playback.play(at, Piece("a1", ms(count_ms))))
     return playback
 
 
@@ -34,7 +34,7 @@ def confirm(playback: Playback, at: float, name: str) -> None:
 def test_a_mark_stands_behind_every_200_ms(count_ms: int, pieces: str) -> None:
     sent = [
         piece.name if isinstance(piece, Mark) else str(len(piece) // 8)
-        for piece in Playback().play(1.0, "a1", ms(count_ms))
+        for piece in Playback().play(1.0, Piece("a1", ms(count_ms)))
     ]
 
     assert pieces.split() == sent
@@ -42,14 +42,14 @@ def test_a_mark_stands_behind_every_200_ms(count_ms: int, pieces: str) -> None:
 
 def test_small_pieces_are_marked_together() -> None:
     playback = Playback()
-    sent = [piece for _ in range(5) for piece in playback.play(1.0, "a1", ms(90))]
+    sent = [piece for _ in range(5) for piece in playback.play(1.0, Piece("a1", ms(90)))]
 
     assert [Mark(1, 270 * 8)] == [piece for piece in sent if isinstance(piece, Mark)]
 
 
 def test_the_audio_goes_out_unchanged() -> None:
     audio = bytes(range(256)) * 20
-    pieces = [piece for piece in Playback().play(1.0, "a1", audio) if isinstance(piece, bytes)]
+    pieces = [piece for piece in Playback().play(1.0, Piece("a1", audio)) if isinstance(piece, bytes)]
 
     assert audio == b"".join(pieces)
 
@@ -68,7 +68,7 @@ def test_no_mark_is_needed_behind_a_mark() -> None:
 def test_names_are_never_used_again() -> None:
     playback = playing(count_ms=400)
     playback.stop(1.1)
-    again = [piece.name for piece in playback.play(2.0, "a2", ms(400)) if isinstance(piece, Mark)]
+    again = [piece.name for piece in playback.play(2.0, Piece("a2", ms(400))) if isinstance(piece, Mark)]
 
     assert ["m3", "m4"] == again
     assert playback.pending_mark("m1") is None
@@ -126,14 +126,14 @@ def test_all_marked_is_all_heard_until_more_comes() -> None:
     confirm(playback, 1.25, "m1")
     assert PlaybackPhase.HEARD is playback.phase
 
-    list(playback.play(3.0, "a1", ms(100)))
+    list(playback.play(3.0, Piece("a1", ms(100))))
     assert (PlaybackPhase.PLAYING, 3.1, 1.0) == (playback.phase, playback.ends_at, playback.started_at)
     assert 1600 + 500 == playback.heard(3.0625)
 
 
 def test_audio_follows_what_is_still_to_be_heard() -> None:
     playback = playing(count_ms=400)
-    list(playback.play(1.125, "a1", ms(400)))
+    list(playback.play(1.125, Piece("a1", ms(400))))
 
     assert pytest.approx(1.8) == playback.ends_at
     assert 125 * 8 == playback.heard(1.125)
@@ -142,7 +142,7 @@ def test_audio_follows_what_is_still_to_be_heard() -> None:
 def test_what_was_heard_of_each_item() -> None:
     playback = Playback()
     for item, count in (("a1", 100), ("a2", 80), ("a3", 60)):
-        list(playback.play(1.0, item, ms(count)))
+        list(playback.play(1.0, Piece(item, ms(count))))
 
     assert [Heard("a1", 800, 800), Heard("a2", 200, 640), Heard("a3", 0, 480)] == playback.stop(1.125)
     assert PlaybackPhase.IDLE is playback.phase
@@ -150,8 +150,8 @@ def test_what_was_heard_of_each_item() -> None:
 
 def test_what_was_held_back_was_not_heard() -> None:
     playback = Playback()
-    playback.hold("a1", ms(100))
-    playback.hold("a1", ms(50))
+    playback.hold(Piece("a1", ms(100)))
+    playback.hold(Piece("a1", ms(50)))
 
     assert PlaybackPhase.HELD is playback.phase
     assert [Heard("a1", 0, 800), Heard("a1", 0, 400)] == playback.stop(9.0)
@@ -168,7 +168,7 @@ def test_a_playback_that_never_began_can_be_stopped() -> None:
 def test_a_stopped_playback_begins_anew() -> None:
     playback = playing()
     playback.stop(1.5)
-    list(playback.play(4.0, "b1", ms(100)))
+    list(playback.play(4.0, Piece("b1", ms(100))))
 
     assert (4.0, 4.1, 800) == (playback.started_at, playback.ends_at, playback.sent)
     assert [Heard("b1", 500, 800)] == playback.stop(4.0625)

@@ -8,6 +8,7 @@ from callfsm.config import Business
 from callfsm.speaking.prompts import (
     Facts,
     briefing,
+    continue_instructions,
     greeting_instructions,
     reminder_instructions,
     session_instructions,
@@ -23,6 +24,7 @@ GREETING = "שלום {name}"
 TOLD: list[Callable[[str], str]] = [
     session_instructions,
     lambda brief: greeting_instructions(brief, GREETING),
+    continue_instructions,
     reminder_instructions,
 ]
 BAKERY = Business(name="מאפייה", prompt="ענה בקצרה.")
@@ -60,6 +62,14 @@ def test_the_reminder_speaks_of_hebrew() -> None:
 
     assert "עברית" in reminder
     assert session_instructions("x").removesuffix(RULES) != reminder
+
+
+def test_the_rest_is_asked_for_from_where_it_was_cut_off() -> None:
+    told = continue_instructions("x").removesuffix(RULES)
+
+    assert "המשך" in told
+    assert "נקטעו" in told
+    assert session_instructions("x").removesuffix(RULES) != told
 
 
 def test_the_briefing_tells_what_is_known() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callfsm.speaking.response import MAX_RESTORED, Owed, OwedInput, Response, ResponseInput, ResponsePhase
+from callfsm.speaking.response import Owed, OwedInput, Response, ResponseInput, ResponsePhase
 
 
 def test_a_response_that_never_showed_itself_leaves_no_id() -> None:
@@ -40,30 +40,70 @@ def test_the_life_of_a_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "owed", "restored"),
+    ("inputs", "owed"),
     [
-        pytest.param([OwedInput.INTERRUPTED], Owed.REPLY_IF_NOBODY, 0, id="cut off"),
-        pytest.param([OwedInput.INTERRUPTED, OwedInput.NOBODY], Owed.REPLY, 1, id="by nobody"),
-        pytest.param([OwedInput.INTERRUPTED, OwedInput.ACCEPTED], Owed.REPLY, 0, id="by somebody"),
-        pytest.param([OwedInput.NOBODY], Owed.NOTHING, 0, id="a blip where nothing was cut off"),
+        pytest.param([OwedInput.INTERRUPTED], Owed.REST, id="stopped"),
+        pytest.param([OwedInput.INTERRUPTED, OwedInput.RESUMED], Owed.NOTHING, id="by nobody, and all of it is here"),
+        pytest.param([OwedInput.INTERRUPTED, OwedInput.ACCEPTED], Owed.REPLY, id="by somebody"),
+        pytest.param([OwedInput.INTERRUPTED, OwedInput.REQUESTED], Owed.NOTHING, id="the rest is requested"),
+        pytest.param([OwedInput.INTERRUPTED] * 2, Owed.REST, id="stopped again"),
         pytest.param(
-            [OwedInput.INTERRUPTED, OwedInput.NOBODY, OwedInput.REQUESTED] * 2, Owed.NOTHING, 2, id="twice by nobody"
-        ),
-        pytest.param(
-            [OwedInput.INTERRUPTED, OwedInput.NOBODY, OwedInput.ACCEPTED],
+            [OwedInput.INTERRUPTED, OwedInput.ACCEPTED, OwedInput.RESUMED],
             Owed.REPLY,
-            0,
-            id="by nobody, then a question",
+            id="by somebody, and it goes on",
         ),
+        pytest.param([OwedInput.ACCEPTED, OwedInput.INTERRUPTED], Owed.REPLY, id="more was said before"),
+        pytest.param([OwedInput.RESUMED], Owed.NOTHING, id="a greeting goes on"),
     ],
 )
-def test_what_is_owed_after_an_interruption(inputs: list[OwedInput], owed: Owed, restored: int) -> None:
+def test_what_is_owed_after_an_interruption(inputs: list[OwedInput], owed: Owed) -> None:
     response = Response()
     for by in inputs:
         response.owe(by)
 
-    assert (owed, restored) == (response.owed, response.restored)
+    assert owed is response.owed
 
 
-def test_a_reply_is_restored_at_most_twice() -> None:
-    assert 2 == MAX_RESTORED
+def interrupted(response: Response, times: int, *, most: int = 2) -> list[Owed]:
+    """The reply is stopped so often by somebody of whom no word is accepted, and goes on where it may."""
+    owed = []
+    for _ in range(times):
+        response.owe(OwedInput.INTERRUPTED)
+        response.confirm_interruption(most)
+        owed.append(response.owed)
+    return owed
+
+
+@pytest.mark.parametrize(
+    ("most", "owed"),
+    [
+        pytest.param(0, [Owed.NOTHING] * 4, id="never"),
+        pytest.param(1, [Owed.REST, *[Owed.NOTHING] * 3], id="once"),
+        pytest.param(2, [Owed.REST, Owed.REST, *[Owed.NOTHING] * 2], id="twice"),
+    ],
+)
+def test_the_rest_of_a_reply_stays_owed_so_often(most: int, owed: list[Owed]) -> None:
+    assert owed == interrupted(Response(), 4, most=most)
+
+
+def test_an_accepted_utterance_begins_the_count_anew() -> None:
+    response = Response()
+    interrupted(response, 3)
+    response.owe(OwedInput.ACCEPTED)
+    response.owe(OwedInput.REQUESTED)
+
+    assert [Owed.REST, Owed.REST, Owed.NOTHING] == interrupted(response, 3)
+
+
+def test_a_confirmed_interruption_forgoes_no_reply_that_is_owed() -> None:
+    response = Response(owed=Owed.REPLY)
+    response.confirm_interruption(2)
+
+    assert (Owed.REPLY, 0) == (response.owed, response.continued)
+
+
+def test_a_confirmed_interruption_of_nothing_owes_nothing() -> None:
+    response = Response()
+    response.confirm_interruption(2)
+
+    assert (Owed.NOTHING, 0) == (response.owed, response.continued)

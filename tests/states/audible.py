@@ -18,6 +18,7 @@ from callfsm.events import (
     ReplyDue,
     ReplyTranscript,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     TranscriptCompleted,
     TranscriptFailed,
@@ -26,21 +27,8 @@ from callfsm.speaking.playback import Heard, Mark, PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import Story, audio, greeting_begun, loud, quiet, quiets, reply_begun, utterance
-from tests.states.shared import (
-    FIRST,
-    INF,
-    SKIPPED,
-    Fields,
-    commit_cases,
-    common_cases,
-    filter_cases,
-    refused_commit_case,
-    settled,
-    unasked_cases,
-    unreal_cases,
-    user_said,
-    words_cases,
-)
+from tests.states.shared import FIRST, INF, SKIPPED, Fields, common_cases, settled, unasked_cases, user_said
+from tests.states.words import commit_cases, filter_cases, refused_commit_case, unreal_cases, words_cases
 from tests.table import added, case, more
 
 LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
@@ -49,6 +37,11 @@ Enter = Callable[[Story], Story]
 OWED = {"response.owed": Owed.REPLY}
 OVER = {"response.phase": ResponsePhase.NONE}
 LOST = {"is_ready": False, "is_reply_unknown": True}
+
+
+def past_grace(story: Story) -> Story:
+    """The grace is over that began with the last event."""
+    return story.then(TimerFired(story.events[-1].at + 0.3125))
 
 
 def delta(at: float, ms: int = 500, item: str = "a1", response: str = "r1") -> AudioDelta:
@@ -70,8 +63,8 @@ def greets(ms: int = 500, at: float = 3.25) -> AudioDelta:
 
 def ended(item: str, sent: int) -> dict[str, object]:
     """The playback is over, and all of its one item was heard."""
-    zero = dict.fromkeys(("ends_at", "_anchor_at", "sent"), 0)
-    fields = {"phase": PlaybackPhase.IDLE, "_items": [], **zero, "_marked": 0}
+    zero = dict.fromkeys(("ends_at", "_anchor_at", "sent", "received", "_marked"), 0)
+    fields = {"phase": PlaybackPhase.IDLE, "_items": [], "_kept": [], **zero}
     named = {f"playback.{name}": now for name, now in fields.items()}
     return {**named, "cut": [Heard(item, sent, sent)], "deadline": INF}
 
@@ -109,10 +102,13 @@ def audible_cases(state: State, enter: Enter, at: float, *, late: float) -> list
         refused_commit_case(state, unnamed, at, "commit3", until(11.75)),
         *unasked_cases(state, heard, at, ids=2),
         case("more audio", state, heard, delta(at, 100), state, [PlayAudio(audio(100)), SendMark("m3")],
-             {**more(playback__sent=800), "playback.ends_at": 3.75 + 0.1, "playback.marks": added(Mark(3, 4800)),
+             {**more(playback__sent=800, playback__received=800), "playback._kept": added((4000, audio(100))), "playback.ends_at": 3.75 + 0.1, "playback.marks": added(Mark(3, 4800)),
               "playback.last_mark": 3, "playback._marked": 4800, "playback._items": [("a1", 0, 4800)], **until(3.75 + 0.1 + 8)}),
+        case("audio comes with the loudness of each 20 ms of it", state, heard, AudioDelta(at, "r1", "a1", audio(50), (300, 0, 100)), state, [PlayAudio(audio(50))],
+             {**more(playback__sent=400, playback__received=400), "playback._kept": added((4000, audio(50))), "playback.ends_at": 3.8,
+              "playback._items": [("a1", 0, 4400)], "playback._levels": ([(4160, 300), (4320, 0), (4400, 100)], 0), **until(11.8)}),
         case("audio of the next item", state, heard, delta(at, 50, "a2"), state, [PlayAudio(audio(50))],
-             {**more(playback__sent=400), "playback.ends_at": 3.8, "playback._items": added(("a2", 4000, 4400)), **until(11.8)}),
+             {**more(playback__sent=400, playback__received=400), "playback._kept": added((4000, audio(50))), "playback.ends_at": 3.8, "playback._items": added(("a2", 4000, 4400)), **until(11.8)}),
         *words_cases(state, heard, at, "r1"),
         *end_cases(state, enter, at, until),
         case("a mark that is not ours", state, heard, PlaybackMarked(at, "m9"), state, [Count("stray_mark")]),
@@ -134,7 +130,7 @@ def audible_cases(state: State, enter: Enter, at: float, *, late: float) -> list
              {**LOST, "response.settled_ids": ["r1", "r1"]}),
         case("the session is ready again", state, heard.then(RealtimeLost(at)), RealtimeReady(at), state,
              [CreateItem("user", "שלום לך")], {"is_ready": True}),
-        *common_cases(state, heard, at, ReplyDue(at)),
+        *common_cases(state, heard, at, SpeechDetected(at), ReplyDue(at)),
     ]
     # fmt: on
 

@@ -14,13 +14,11 @@ from callfsm.config import TurnConfig
 from callfsm.effects import (
     DEBUG,
     INFO,
-    WARNING,
     AppendAudio,
     CancelResponse,
     ClearAudio,
     CommitAudio,
     Count,
-    DeleteItem,
     Effect,
     EndCall,
     Log,
@@ -28,32 +26,28 @@ from callfsm.effects import (
     SendMark,
 )
 from callfsm.events import (
-    AudioCommitted,
     AudioDelta,
     CallEnded,
     DtmfReceived,
     Event,
     RealtimeError,
-    ReplyTranscript,
     ResponseCreated,
     ResponseDone,
     RmsFrame,
-    TranscriptCompleted,
-    TranscriptFailed,
 )
-from callfsm.hearing.gate import HeardFrame
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.playback import Mark, PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import GREETING_BUSINESS, Story, audio, loud, louds, quiet, quiets
-from tests.table import added, appended, case, dropped, kept, more, said
+from tests.table import added, appended, case, dropped, kept, more, said, unsent
 
 Fields = Mapping[str, object]
 INF = float("inf")
 SKIPPED = Log(INFO, "[REALTIME] Skipping AI response – no real user utterance yet")
 TOO_SHORT = Log(DEBUG, "[TRANSCRIPT FILTER] Too short, ignoring")
 PUNCTUATION = Log(DEBUG, "[TRANSCRIPT FILTER] Punctuation noise, ignoring")
+MADE_UP = Log(DEBUG, "[TRANSCRIPT FILTER] Known hallucination, ignoring")
 FIRST = Log(INFO, "[NLP] First real user utterance detected – has_real_user_utterance=True")
 
 TURN_OF_1_S = TurnConfig(max_turn_ms=1000)
@@ -73,9 +67,7 @@ def one_with(**fields: object) -> Callable[[Any], object]:
     return lambda before: [{**before[0], **fields}]
 
 
-def caller_cases(
-    state: State, silent: Story, at: float, *, ids: int = 0, until: float = INF, nobody: Fields | None = None
-) -> list[ParameterSet]:
+def caller_cases(state: State, silent: Story, at: float, *, ids: int = 0, until: float = INF) -> list[ParameterSet]:
     """The gate and the caller's turn; `silent` is a call in the state whose caller is silent."""
     hush = quiets(at, 30, "h")
     hushed = silent.then(hush)
@@ -117,8 +109,7 @@ def caller_cases(
              {"gate.held": kept(still), **committed(*speech, *weak, *late, sent=passed)}),
         case("80 ms are a blip: clear, no commit", state, hushed.then(click, weak, late), still, state,
              [dropped(), ClearAudio()],
-             {"gate.held": [HeardFrame(f.rms, f.payload) for f in (*late, still)], "turn.phase": TurnPhase.SILENT,
-              "turn.open": None, **(nobody or {})}),
+             {"gate.held": [unsent(f) for f in (*late, still)], "turn.phase": TurnPhase.SILENT, "turn.open": None}),
         case("the turn is not full yet", state, silent.then(full[:48]).with_turn(TURN_OF_1_S), full[48], state,
              appended(full[48]), {"turn.open": goes_on("f49")}),
         case("a full turn is committed", state, silent.then(full[:49]).with_turn(TURN_OF_1_S), full[49], state,
@@ -135,10 +126,10 @@ def sooner(until: float, at: float) -> Fields:
 
 
 def goes_on(payload: str) -> Callable[[Any], object]:
-    """A loud frame of 1000 joined an utterance that had nothing but such."""
+    """A voiced frame of 1000 joined an utterance that had nothing but loud ones of 1000."""
 
     def expected(before: dict[str, Any]) -> dict[str, Any]:
-        counts = {name: before[name] + 1 for name in ("loud_frames", "frames", "spoken_frames")}
+        counts = {name: before[name] + 1 for name in ("loud_frames", "frames", "spoken_frames", "voiced_frames")}
         power = dict.fromkeys(("_power", "_spoken_power"), 1e6 * (before["frames"] + 1))
         return {**before, **counts, **power, "audio": [*before["audio"], payload]}
 
@@ -162,52 +153,6 @@ class _Utterances:
 
 def utterances(count: int) -> _Utterances:
     return _Utterances(count)
-
-
-def filter_cases(
-    state: State, pending: Story, at: float, item: str, rest: Fields, nobody: Fields | None = None
-) -> list[ParameterSet]:
-    """The transcript filter; the only unsettled utterance is `item`."""
-    gone = {**settled(item), **rest, **(nobody or {})}
-
-    def of(text: str, item_id: str = item) -> Event:
-        return TranscriptCompleted(at, item_id, text)
-
-    # fmt: off
-    return [
-        case("transcript of a foreign item", state, pending, of("שלום לך", "foreign"), state, [Count("stray_item")]),
-        case("short transcript of a foreign item", state, pending, of("a", "foreign"), state, [Count("stray_item")]),
-        case("punctuation of a foreign item", state, pending, of("?!", "foreign"), state, [Count("stray_item")]),
-        case("transcript of one character", state, pending, of(" a "), state, [TOO_SHORT, DeleteItem(item)], gone),
-        case("empty transcript", state, pending, of(""), state, [TOO_SHORT, DeleteItem(item)], gone),
-        case("transcript of two noise characters", state, pending, of("?!"), state, [PUNCTUATION, DeleteItem(item)], gone),
-        case("transcript of noise characters", state, pending, of(" ., !? ."), state, [PUNCTUATION, DeleteItem(item)], gone),
-        case("failure of a foreign item", state, pending, TranscriptFailed(at, "foreign"), state, [Count("stray_item")]),
-    ]
-    # fmt: on
-
-
-def commit_cases(
-    state: State, silent: Story, unnamed: Story, rejected: Story, at: float, *, late: float
-) -> list[ParameterSet]:
-    """What the API names: nothing of ours, `unnamed`'s only commit, or one that was `rejected` before."""
-    named, named_late = AudioCommitted(at, "named"), AudioCommitted(late, "named")
-    bound = {"turn.unsettled": one_with(item_id="named"), "turn.unacknowledged": []}
-    # fmt: off
-    return [
-        case("a commit that is not ours", state, silent, named, state, [Count("stray_item")]),
-        case("a commit is named", state, unnamed, named, state, [], bound),
-        case("a rejected commit is named", state, rejected, named_late, state, [DeleteItem("named")], {"turn.unacknowledged": []}),
-    ]
-    # fmt: on
-
-
-def refused_commit_case(
-    state: State, unnamed: Story, at: float, event_id: str, rest: Fields, effects: Sequence[Effect] = ()
-) -> ParameterSet:
-    gone = {"turn.phase": TurnPhase.SILENT, "turn.unsettled": [], "turn.unacknowledged": []}
-    error = RealtimeError(at, "input_audio_buffer_commit_empty", event_id)
-    return case("the API refuses a commit", state, unnamed, error, state, effects, {**gone, **rest})
 
 
 def unasked_cases(state: State, given: Story, at: float, *, ids: int) -> list[ParameterSet]:
@@ -249,27 +194,6 @@ def common_cases(state: State, given: Story, at: float, *ignored: Event) -> list
     # fmt: on
 
 
-def unreal_cases(
-    state: State, pending: Story, at: float, item: str, rest: Fields, *, murmured: Story | None = None
-) -> list[ParameterSet]:
-    """Before the first real utterance; in `murmured` its RMS is below the threshold for the quiet between."""
-    gone = {**settled(item), **rest}
-    skipped: list[Effect] = [SKIPPED, DeleteItem(item)]
-
-    def of(text: str) -> Event:
-        return TranscriptCompleted(at, item, text)
-
-    # fmt: off
-    lines = [
-        case("two characters are not yet real", state, pending, of("כן"), state, skipped, gone),
-        case("no transcript, nobody real yet", state, pending, TranscriptFailed(at, item), state, skipped, gone),
-    ]
-    # fmt: on
-    if murmured is not None:
-        lines.append(case("words below the threshold", state, murmured, of("שלום לך"), state, skipped, gone))
-    return lines
-
-
 def requested(kind: Owed, at: float, *, turn: int, ids: int) -> Fields:
     """A response is requested: the next turn, the next event id, and 8 s for its first audio."""
     asked = {"phase": ResponsePhase.REQUESTED, "kind": kind, "turn": turn, "requested_at": at}
@@ -307,6 +231,8 @@ def clip_played(at: float) -> Fields:
         "playback.started_at": at,
         "playback.ends_at": at + 0.5,
         "playback.sent": 4000,
+        "playback.received": 4000,
+        "playback._kept": [(0, audio(500))],
         "playback.marks": [Mark(1, 1600), Mark(2, 3200), Mark(3, 4000)],
         "playback.last_mark": 3,
         "playback._marked": 4000,
@@ -319,23 +245,3 @@ def clip_played(at: float) -> Fields:
 def without(fields: Fields, *names: str) -> Fields:
     """The fields but these, which stay as they were."""
     return {name: now for name, now in fields.items() if name not in names}
-
-
-def words_cases(state: State, given: Story, at: float, response_id: str) -> list[ParameterSet]:
-    """The words of the reply in hand, checked for their language."""
-
-    def of(text: str, of_response: str = response_id) -> Event:
-        return ReplyTranscript(at, of_response, text)
-
-    def foreign(share: str) -> list[Effect]:
-        return [Log(WARNING, f"[LANGUAGE] Reply is not Hebrew, share={share}"), Count("reply_not_hebrew")]
-
-    # fmt: off
-    return [
-        case("Hebrew words", state, given, of("שלום"), state, [], {"reply_transcript": "שלום"}),
-        case("half Hebrew", state, given, of("שם ab"), state, [], {"reply_transcript": "שם ab"}),
-        case("less than half Hebrew", state, given, of("אב cde"), state, foreign("0.40"),
-             {"reply_transcript": "אב cde", "needs_reminder": True}),
-        case("words of another response", state, given, of("Hello", "f"), state),
-    ]
-    # fmt: on

@@ -1,6 +1,7 @@
 """CALIBRATING: the line's noise is measured over 75 frames; what was heard is kept and gated afterwards."""
 
 import pytest
+from attrs import evolve
 
 from callfsm.effects import INFO, AppendAudio, CreateResponse, Log
 from callfsm.events import (
@@ -11,6 +12,7 @@ from callfsm.events import (
     ReplyDue,
     ReplyTranscript,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     TranscriptCompleted,
     TranscriptFailed,
@@ -46,6 +48,7 @@ REQUESTED = {
     "deadline": 9.0,
 }
 INSTRUCTIONS = GREETED_WITH
+LEVELS = (900, 0, *[700] * 23)
 
 
 def vad(noise: str, threshold: str) -> Log:
@@ -53,7 +56,7 @@ def vad(noise: str, threshold: str) -> Log:
 
 
 def measured(noise: float, threshold: float) -> dict[str, object]:
-    return {"gate.noise_floor_rms": noise, "gate.threshold_rms": threshold}
+    return {"gate.noise_rms": noise, "gate.threshold_rms": threshold, "gate.limit_rms": threshold}
 
 
 # fmt: off
@@ -67,6 +70,10 @@ CASES = [
          {**measured(90.0, 150.0), **KEPT, **REQUESTED}),
     case("a greeting that is a recording is played", HERE, clip_business().then(FRAMES[:74]), LAST, State.AI_GRACE,
          [vad("90.0", "150.0"), *CLIP_SENT, *[dropped()] * 75], {**measured(90.0, 150.0), **KEPT, "gate.held": kept(*FRAMES, most=30), **clip_played(1.0)}),
+    case("a recording comes with the loudness of each 20 ms of it", HERE, evolve(clip_business(), clip_levels_rms=LEVELS).then(FRAMES[:74]), LAST, State.AI_GRACE,
+         [vad("90.0", "150.0"), *CLIP_SENT, *[dropped()] * 75],
+         {**measured(90.0, 150.0), **KEPT, "gate.held": kept(*FRAMES, most=30), **clip_played(1.0),
+          "playback._levels": ([((number + 1) * 160, level) for number, level in enumerate(LEVELS)], 0)}),
     case("a greeting without a session stays owed", HERE, Story(business=GREETING_BUSINESS).then(FRAMES[:74]), LAST, WAITING,
          [vad("90.0", "150.0"), *[dropped()] * 75], {**measured(90.0, 150.0), **KEPT}),
     case("the caller speaks first, the greeting stays owed", HERE, greeting_business().then(FRAMES[:74]), loud(1.0, "x"), WAITING,
@@ -81,7 +88,7 @@ CASES = [
     case("the session is lost", HERE, calibrating(), RealtimeLost(1.0), HERE, [], {"is_ready": False}),
     *unasked_cases(HERE, calibrating(), 1.0, ids=0),
     *common_cases(
-        HERE, calibrating(), 1.0, TranscriptCompleted(1.0, "i", "שלום לך"), TranscriptFailed(1.0, "i"), AudioCommitted(1.0, "i"),
+        HERE, calibrating(), 1.0, SpeechDetected(1.0), TranscriptCompleted(1.0, "i", "שלום לך"), TranscriptFailed(1.0, "i"), AudioCommitted(1.0, "i"),
         ReplyDue(1.0), ReplyTranscript(1.0, "r", "שלום"), ResponseDone(1.0, "r", 1, "completed"), PlaybackMarked(1.0, "m1"),
         TimerFired(1.0),
     ),

@@ -5,7 +5,6 @@ import pytest
 from callfsm.effects import (
     AppendAudio,
     CancelResponse,
-    ClearAudio,
     Count,
     CreateItem,
     CreateResponse,
@@ -18,21 +17,19 @@ from callfsm.events import (
     RealtimeLost,
     RealtimeReady,
     ReplyDue,
-    ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     TranscriptCompleted,
     TranscriptFailed,
 )
-from callfsm.hearing.gate import HeardFrame
-from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import (
     GREETED_WITH,
     Story,
-    cancelling,
+    confirmed,
     given_up,
     greeting_begun,
     greeting_given_up,
@@ -52,18 +49,15 @@ from tests.states.shared import (
     TOO_SHORT,
     Fields,
     caller_cases,
-    commit_cases,
     common_cases,
-    filter_cases,
-    refused_commit_case,
     requested,
     settled,
     unasked_cases,
-    unreal_cases,
     user_said,
     without,
 )
-from tests.table import Case, added, appended, case, check, dropped
+from tests.states.words import commit_cases, filter_cases, refused_commit_case, unreal_cases, words_cases
+from tests.table import Case, added, appended, case, check
 
 HERE, LISTENING, WAITING, GREETING = State.CANCELLING, State.LISTENING, State.WAITING_FOR_USER, State.GREETING
 NOT_ACTIVE = "response_cancel_not_active"
@@ -86,16 +80,13 @@ LATE = spoken(reply_begun(), 8.0, "u2").then(TimerFired(10.5))
 LATE_SHORT = spoken(reply_begun(), 8.0, "u2", 14).then(TimerFired(10.5))
 LATE_UNREAL = spoken(greeting_begun(), 6.5, "u1").then(TimerFired(9.0))
 
-INTERRUPTED = cancelling()
-CLICKED = INTERRUPTED.then(quiets(3.75, 29, "q"))
-INTERRUPTED_PENDING = INTERRUPTED.then(louds(3.75, 14), quiets(3.75, 30), AudioCommitted(3.75, "u2"))
+SOMEBODY = confirmed().then(louds(3.75, 10), quiets(3.75, 30), AudioCommitted(3.75, "u2"))
 OVERTAKEN = reply_requested().then(TimerFired(10.5))
 BEGUN_AFTER = OVERTAKEN.then(ResponseCreated(10.75, "r1", 1))
 OFFLINE = speaking().then(RealtimeLost(3.625), loud(3.75, "b1"))
-LAST = quiet(3.75, "x")
 
 OWED = {"response.owed": Owed.REPLY}
-RESTORED = {**OWED, "response.restored": 1}
+ACCEPTED = {"response.continued": 0}
 OVER = {"response.phase": ResponsePhase.NONE}
 FORGOTTEN = {"response.settled_ids": added("r1")}
 
@@ -119,19 +110,17 @@ def done(at: float, response_id: str | None, turn: int | None, *items: str) -> R
 ASK, ASK_GREETING = CreateResponse("create4", 2, None), CreateResponse("create3", 2, GREET)
 AGAIN, GREET_AGAIN = {**asked_again(10.75), **FORGOTTEN}, greeted_again(9.25)
 LOST = {"is_ready": False, **OVER, "deadline": INF}
-KEPT = {"gate.held": [HeardFrame(90.0, f"q{number}") for number in range(26, 30)] + [HeardFrame(90.0, "x")]}
 
 # fmt: off
 CASES = [
     *caller_cases(HERE, QUIET, 10.75, ids=3, until=12.0),
-    case("the barge-in was a click: the reply is owed again", HERE, CLICKED, LAST, HERE, [dropped(), ClearAudio()],
-         {**RESTORED, **KEPT, "turn.phase": TurnPhase.SILENT, "turn.open": None}),
-    case("the barge-in's transcript is rejected: the reply is owed again", HERE, INTERRUPTED_PENDING, TranscriptFailed(4.0, "u2"), HERE,
-         [], {**settled("u2"), **OWED}),
-    case("the barge-in was somebody: a reply is owed", HERE, INTERRUPTED_PENDING, TranscriptCompleted(4.0, "u2", "רגע"), HERE,
-         [user_said("רגע")], {**settled("u2"), **OWED, "history": added(("user", "רגע"))}),
-    case("the barge-in's transcript is noise: the reply is owed again", HERE, INTERRUPTED_PENDING, TranscriptCompleted(4.0, "u2", ""), HERE,
-         [TOO_SHORT, DeleteItem("u2")], {**settled("u2"), **RESTORED}),
+    case("somebody, and no transcript of 300 ms: a reply is owed", HERE, SOMEBODY, TranscriptFailed(4.0, "u2"), HERE,
+         [], {**settled("u2"), **OWED, **ACCEPTED}),
+    case("somebody: a reply is owed", HERE, SOMEBODY, TranscriptCompleted(4.0, "u2", "רגע"), HERE,
+         [user_said("רגע")], {**settled("u2"), **OWED, **ACCEPTED, "history": added(("user", "רגע"))}),
+    case("somebody, whose words are rejected: the rest stays owed", HERE, SOMEBODY, TranscriptCompleted(4.0, "u2", ""), HERE,
+         [TOO_SHORT, DeleteItem("u2")], settled("u2")),
+    case("the detector is sure of the caller, and nothing is kept", HERE, QUIET.then(louds(10.75, 1)), SpeechDetected(10.75), HERE),
     *filter_cases(HERE, PENDING, 11.0, "u2", {}),
     case("accepted: owed", HERE, PENDING, TranscriptCompleted(11.0, "u2", "כן"), HERE, [user_said("כן")],
          {**settled("u2"), "history": added(("user", "כן"))}),
@@ -161,7 +150,7 @@ CASES = [
          [Count("stray_response")], {"response.other_over_at": 10.75}),
     case("it ends before it was seen to begin", HERE, OVERTAKEN, done(10.75, "r1", 1), LISTENING, [ASK],
          without(asked_again(10.75), "response.response_id")),
-    case("it ends: what was heard of it is kept, the rest is deleted", HERE, INTERRUPTED, done(4.0, "r1", 1, "a1", "a2"), LISTENING,
+    case("it ends: what was heard of it is kept, the rest is deleted", HERE, confirmed(), done(4.0, "r1", 1, "a1", "a2"), LISTENING,
          [DeleteItem("a2")], {**OVER, **FORGOTTEN, "cut": [], "deadline": INF}),
     case("the greeting ends: it is requested again", HERE, SILENT_GREETING, done(9.25, "g1", 1, "ga1"), GREETING,
          [DeleteItem("ga1"), ASK_GREETING], GREET_AGAIN, via=[WAITING]),
@@ -181,7 +170,8 @@ CASES = [
          {**LOST, "response.settled_ids": added("g1")}),
     case("the session is ready again while the caller speaks", HERE, OFFLINE, RealtimeReady(4.0), HERE,
          [CreateItem("user", "שלום לך"), *appended(*quiets(2.0, 30, "uQ")[25:]), AppendAudio("b1")], {"is_ready": True}),
-    *common_cases(HERE, QUIET, 10.75, ReplyDue(10.75), ReplyTranscript(10.75, "r1", "שלום"), PlaybackMarked(10.75, "m1")),
+    *words_cases(HERE, QUIET, 10.75, "r1"),
+    *common_cases(HERE, QUIET, 10.75, ReplyDue(10.75), PlaybackMarked(10.75, "m1")),
 ]
 # fmt: on
 

@@ -16,6 +16,7 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
@@ -32,6 +33,7 @@ AT = 99.0
 
 EVENTS: list[Event] = [
     loud(AT),
+    SpeechDetected(AT),
     TranscriptCompleted(AT, "u1", "שלום לך"),
     TranscriptFailed(AT, "u1"),
     AudioCommitted(AT, "u1"),

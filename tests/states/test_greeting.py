@@ -14,6 +14,7 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     TranscriptCompleted,
 )
@@ -38,18 +39,15 @@ from tests.states.shared import (
     SKIPPED,
     caller_cases,
     cancelled,
-    commit_cases,
     common_cases,
-    filter_cases,
     one_with,
-    refused_commit_case,
     requested,
     settled,
     unasked_cases,
-    unreal_cases,
     user_said,
     without,
 )
+from tests.states.words import commit_cases, filter_cases, refused_commit_case, unreal_cases
 from tests.table import Case, case, check
 
 HERE, WAITING, CANCELLING, AI_GRACE = State.GREETING, State.WAITING_FOR_USER, State.CANCELLING, State.AI_GRACE
@@ -80,6 +78,8 @@ PLAYED = {
     "playback.started_at": 1.5,
     "playback.ends_at": 2.0,
     "playback.sent": 4000,
+    "playback.received": 4000,
+    "playback._kept": [(0, audio(500))],
     "playback.marks": [Mark(1, 1600), Mark(2, 3200)],
     "playback.last_mark": 2,
     "playback._marked": 3200,
@@ -170,7 +170,7 @@ CASES = [
     case("the request is refused: once more", HERE, greeting(), refused(BROKEN, "create1"), HERE, [ASK_AGAIN], again(2.0), via=[WAITING]),
     case("the request is refused a second time", HERE, SECOND, refused(BROKEN, "create3", 9.5), WAITING, [],
          {**OVER, "deadline": float("inf")}),
-    *common_cases(HERE, greeting(), 2.0, ReplyDue(2.0), ReplyTranscript(2.0, "r", "שלום"), PlaybackMarked(2.0, "m1")),
+    *common_cases(HERE, greeting(), 2.0, SpeechDetected(2.0), ReplyDue(2.0), ReplyTranscript(2.0, "r", "שלום"), PlaybackMarked(2.0, "m1")),
 ]
 # fmt: on
 

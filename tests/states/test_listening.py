@@ -23,26 +23,25 @@ from tests.calls import (
     given_up,
     listening,
     louds,
+    quiets,
     reply_begun,
     reply_requested,
     utterance,
 )
 from tests.states.shared import (
     INF,
+    MADE_UP,
     caller_cases,
     cancelled,
-    commit_cases,
     common_cases,
-    filter_cases,
     one_with,
-    refused_commit_case,
     requested,
     settled,
     unasked_cases,
     user_said,
     without,
-    words_cases,
 )
+from tests.states.words import commit_cases, filter_cases, refused_commit_case, words_cases
 from tests.table import Case, added, case, check
 
 HERE, CANCELLING, ENDED = State.LISTENING, State.CANCELLING, State.ENDED
@@ -62,6 +61,11 @@ ASKED = and_said(reply_requested())
 BEGUN = and_said(reply_begun())
 BEGUN_SHORT = and_said(reply_begun(), 14)
 HELD = BEGUN.then(louds(4.5, 4, "k"), AudioDelta(4.5, "r1", "a1", audio(500)))
+NAMED_U2 = AudioCommitted(4.25, "u2")
+CLEAR = IDLE.then(louds(4.0, 20, rms=300.0), quiets(4.0, 30), NAMED_U2)
+FAINT = IDLE.then(louds(4.0, 20, rms=299.9), quiets(4.0, 30), NAMED_U2)
+FILMS = "תודה שצפיתם"
+THANKS = TranscriptCompleted(4.5, "u2", FILMS)
 ENGLISH = PENDING.then(ReplyTranscript(4.5, "r1", "Hello there"))
 
 U2 = settled("u2")
@@ -91,6 +95,12 @@ CASES = [
          {**U2, **REPLY_ASKED, "history": added(("user", "house"))}),
     case("accepted after a reply that was not Hebrew: a reminder", HERE, ENGLISH, MORE, HERE, [LOG, REMIND],
          {**U2, **SAID, **REPLY_ASKED, "needs_reminder": False, "reply_transcript": ""}),
+    case("a phrase that models make up, and 400 ms twice as loud as the threshold: accepted", HERE, CLEAR, THANKS, HERE, [user_said(FILMS), ASK],
+         {**U2, **REPLY_ASKED, "history": added(("user", FILMS))}),
+    case("the same, and 380 ms", HERE, IDLE.then(utterance(4.0, "v", 19), NAMED_U2), THANKS, HERE, [MADE_UP, DeleteItem("u2")], {**U2, "deadline": INF}),
+    case("the same, and a little weaker", HERE, FAINT, THANKS, HERE, [MADE_UP, DeleteItem("u2")], {**U2, "deadline": INF}),
+    case("the same, and other words with it", HERE, FAINT, TranscriptCompleted(4.5, "u2", f"{FILMS} אז מה"), HERE, [user_said(f"{FILMS} אז מה"), ASK],
+         {**U2, **REPLY_ASKED, "history": added(("user", f"{FILMS} אז מה"))}),
     case("accepted while the caller goes on", HERE, PENDING.then(louds(4.5, 1)), MORE, HERE, [LOG],
          {"turn.unsettled": [], **SAID, **OWED, "deadline": INF}),
     case("accepted, a reply is requested", HERE, ASKED, MORE, CANCELLING, [LOG, CancelResponse("cancel4", None)],

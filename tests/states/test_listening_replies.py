@@ -26,7 +26,7 @@ from callfsm.events import (
     TranscriptCompleted,
 )
 from callfsm.hearing.turn import TurnPhase
-from callfsm.speaking.playback import Heard, Mark, PlaybackPhase
+from callfsm.speaking.playback import Heard, Mark, Piece, PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import (
@@ -87,7 +87,8 @@ def playing(at: float, *marks: Mark) -> dict[str, object]:
     """500 ms of item a1 were sent at this time."""
     sent = {"phase": PlaybackPhase.PLAYING, "started_at": at, "ends_at": at + 0.5, "sent": 4000, "marks": list(marks)}
     counted = {"last_mark": len(marks), "_marked": marks[-1].at_byte, "_anchor_at": at, "_items": [("a1", 0, 4000)]}
-    return {f"playback.{name}": now for name, now in (sent | counted).items()} | {"deadline": at + 0.3}
+    known = {"received": 4000, "_kept": [(0, audio(500))]}
+    return {f"playback.{name}": now for name, now in (sent | counted | known).items()} | {"deadline": at + 0.3}
 
 
 def again(at: float) -> dict[str, object]:
@@ -117,8 +118,8 @@ CASES = [
     case("first audio, the caller speaks: cancelled and owed again", HERE, PROVEN, DELTA, CANCELLING, [CancelResponse("cancel3", "r1")],
          {**OWED, **cancelled(3.25, ids=3, response_id="r1")}),
     case("first audio, 80 ms of sound so far: held back", HERE, BLIP, DELTA, HERE, [],
-         {"playback.phase": PlaybackPhase.HELD, "playback.held": [("a1", audio(500))], "deadline": INF}),
-    case("more audio is held back", HERE, HELD, DELTA, HERE, [], {"playback.held": added(("a1", audio(500)))}),
+         {"playback.phase": PlaybackPhase.HELD, "playback.held": [Piece("a1", audio(500))], "deadline": INF}),
+    case("more audio is held back", HERE, HELD, DELTA, HERE, [], {"playback.held": added(Piece("a1", audio(500)))}),
     case("held back, all generated", HERE, HELD, DONE, HERE, [], {**OVER, "response.settled_ids": ["r1"]}),
     case("held back, and the sound goes on", HERE, ONE_LOUD.then(DELTA), X, HERE, appended(X), {"turn.open": goes_on("x")}),
     case("held back, and 100 ms prove speech", HERE, HELD, X, CANCELLING, [*appended(X), CancelResponse("cancel3", "r1")],

@@ -4,7 +4,6 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from callfsm.effects import (
-    INFO,
     AnswerTool,
     CallTool,
     CancelResponse,
@@ -13,7 +12,7 @@ from callfsm.effects import (
     CreateItem,
     CreateResponse,
     EndCall,
-    Log,
+    TruncateItem,
 )
 from callfsm.events import (
     AudioCommitted,
@@ -24,6 +23,7 @@ from callfsm.events import (
     RealtimeLost,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
@@ -41,6 +41,7 @@ from tests.calls import (
     greeting_begun,
     listening,
     loud,
+    louds,
     quiets,
     reply_begun,
     reply_requested,
@@ -48,10 +49,11 @@ from tests.calls import (
     utterance,
     waiting,
 )
-from tests.states.audible import Enter, delta, ended
+from tests.states.audible import Enter, delta, ended, past_grace
+from tests.states.interrupted import CONFIRMED, CUT_SHORT, HEARD, REST, dropped_rest, stopped, stopped_with
 from tests.states.shared import INF, Fields, cancelled, requested, settled, user_said, without
 from tests.states.test_ai_grace import stays
-from tests.states.test_ai_speaking import IF_NOBODY, cut, opened, past_grace
+from tests.states.test_interrupting import opened, stop
 from tests.table import Case, added, appended, case, check
 
 CALIBRATING, WAITING, GREETING = State.CALIBRATING, State.WAITING_FOR_USER, State.GREETING
@@ -182,6 +184,24 @@ GIVEN_UP_EARLIER = BEGUN.then(calls("lookup", 6.0), TimerFired(10.5))
 UNHEARD = BEGUN.then(calls("lookup", 3.0))
 AWAITING = UNHEARD.then(done(3.5))
 GOODBYE = past_grace(BEGUN.then(calls("hang_up", 3.25), delta(3.25, 200))).then(done(3.625))
+LONG_GOODBYE = past_grace(BEGUN.then(calls("hang_up", 3.25), delta(3.25))).then(done(3.625))
+STOPPED_GOODBYE = LONG_GOODBYE.then(loud(3.75, "x"))
+GOODBYE_GOES_ON = STOPPED_GOODBYE.then(
+    quiets(3.75, 30, "q"), RealtimeError(3.75, "response_cancel_not_active", "cancel3"), TimerFired(4.0625)
+)
+NOISE_OVER_IT = louds(3.75, 4, "n", voicing=0.0), quiets(3.75, 26, "q")
+GOODBYE_OVER_NOISE = STOPPED_GOODBYE.then(
+    *NOISE_OVER_IT,
+    AudioCommitted(3.75, "u2"),
+    RealtimeError(3.75, "response_cancel_not_active", "cancel3"),
+    TimerFired(4.0625),
+)
+SPOKE_BEFORE = BEGUN.then(utterance(3.0, "v"), AudioCommitted(3.0, "u2"), calls("hang_up", 3.25), delta(3.25))
+GOODBYE_OVER_WORDS = (
+    past_grace(SPOKE_BEFORE)
+    .then(done(3.625), loud(3.75, "x"), *NOISE_OVER_IT, AudioCommitted(3.75, "u3"))
+    .then(RealtimeError(3.75, "response_cancel_not_active", "cancel4"), TimerFired(4.0625))
+)
 KEYS_GIVEN_UP = pressed(reply_begun(), 9.5).then(TimerFired(10.5))
 KEYS_GREETING = pressed(greeting_begun(), 8.0).then(TimerFired(9.0))
 KEPT = {"farewell": "", "farewell_call_id": ""}
@@ -191,6 +211,7 @@ X, HUSH = loud(3.75, "x"), quiets(2.0, 30, "uQ")[25:]
 GOODBYE_STALLED = BEGUN.then(
     AudioDelta(3.25, "r1", "a1", audio(200)), calls("hang_up", 3.25), TimerFired(3.55), PlaybackMarked(3.625, "m1")
 )
+GOODBYE_BEGUN = past_grace(BEGUN.then(calls("hang_up", 3.25), delta(3.25, 200)))
 
 # fmt: off
 CASES = [
@@ -248,11 +269,22 @@ CASES = [
          {**ended("a1", 1600), "playback.marks": [], **leaves("hang_up")}),
     case("the goodbye is heard and its generation never ends", AI_SPEAKING, GOODBYE_STALLED, TimerFired(11.625), ENDED, [ClearPlayback(), EndCall("hang_up")],
          {**ended("a1", 1600), "playback.confirmed": 0, "playback._anchor": 0, **leaves("hang_up")}),
-    case("barge-in on the goodbye: the model is told", AI_SPEAKING, GOODBYE, X, CANCELLING,
-         [Log(INFO, "[BARGE-IN] User speaking while AI speaking – sending response.cancel"), ClearPlayback(), CancelResponse("cancel3", "r1"),
-          AnswerTool("c1", STILL_TALKING), *appended(*HUSH, X)],
-         {**cut(3.75, Heard("a1", 1600, 1600)), **opened(X, ahead=HUSH), **IF_NOBODY, **KEPT}),
-
+    case("stopped when all of the goodbye was heard: the model is told", AI_SPEAKING, GOODBYE, X, CANCELLING,
+         [*stopped_with(), AnswerTool("c1", STILL_TALKING), *appended(*HUSH, X)],
+         {**stop(3.75, Heard("a1", 1600, 1600)), **opened(X, ahead=HUSH), **KEPT}),
+    case("stopped when what there was of the goodbye was heard: it is open whether the caller goes on talking", AI_SPEAKING, GOODBYE_BEGUN, X, CANCELLING,
+         [*stopped_with(), *appended(*HUSH, X)],
+         {**without(stopped(3.75, 1600), "playback.sent", "playback._marked"), **CUT_SHORT, **opened(X, ahead=HUSH)}),
+    case("stopped in the goodbye: it is open whether the caller goes on talking", AI_SPEAKING, LONG_GOODBYE, X, CANCELLING,
+         [*stopped_with(), *appended(*HUSH, X)], {**stopped(3.75, 1600), **REST, **opened(X, ahead=HUSH)}),
+    case("the goodbye was stopped by somebody: the model is told", CANCELLING, STOPPED_GOODBYE, SpeechDetected(3.75), CANCELLING,
+         [TruncateItem("a1", 200), CONFIRMED, AnswerTool("c1", STILL_TALKING)], {**dropped_rest(1600), "response.continued": 1, **KEPT}),
+    case("the goodbye was stopped by nobody: it is heard to its end, and the call ends", AI_SPEAKING, GOODBYE_GOES_ON, PlaybackMarked(4.25, "m6"), ENDED,
+         [EndCall("hang_up")], leaves("hang_up")),
+    case("the goodbye was stopped by nobody, whose transcript is late: the call ends all the same", AI_SPEAKING, GOODBYE_OVER_NOISE, PlaybackMarked(4.25, "m6"), ENDED,
+         [EndCall("hang_up")], leaves("hang_up")),
+    case("the goodbye was stopped by nobody, and words that were said before it are awaited: the caller stays", AI_SPEAKING, GOODBYE_OVER_WORDS, PlaybackMarked(4.25, "m6"), LISTENING,
+         [AnswerTool("c1", STILL_TALKING)], {**ended("a1", 4000), **without(HEARD, "playback.confirmed", "playback._anchor"), **KEPT, "deadline": 6.0}),
     *answer_cases(CANCELLING, GIVEN_UP, 10.75, 12.0, owed={}),
     case("the function does not answer in 5 s", CANCELLING, GIVEN_UP_EARLIER, TimerFired(11.0), CANCELLING, [AnswerTool("c1", TOOL_FAILED)],
          {"tools": {}, "deadline": 12.0}),

@@ -2,15 +2,15 @@
 
 import pytest
 
-from callfsm.effects import ClearAudio, CommitAudio, CreateResponse
+from callfsm.effects import ClearAudio, CommitAudio, CreateResponse, DeleteItem
 from callfsm.events import (
     AudioCommitted,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
     RealtimeReady,
-    ReplyTranscript,
     ResponseDone,
+    SpeechDetected,
     TimerFired,
     TranscriptCompleted,
 )
@@ -23,6 +23,7 @@ from tests.calls import (
     Story,
     audio,
     greeting,
+    greeting_audible,
     greeting_business,
     loud,
     louds,
@@ -39,17 +40,14 @@ from tests.states.shared import (
     SKIPPED,
     caller_cases,
     clip_played,
-    commit_cases,
     common_cases,
-    filter_cases,
     one_with,
-    refused_commit_case,
     requested,
     settled,
     unasked_cases,
-    unreal_cases,
     user_said,
 )
+from tests.states.words import commit_cases, filter_cases, refused_commit_case, unreal_cases, words_cases
 from tests.table import Case, added, appended, case, check, dropped, kept, said
 
 HERE, LISTENING, GREETING = State.WAITING_FOR_USER, State.LISTENING, State.GREETING
@@ -59,6 +57,13 @@ HELLO = said_hello()
 UNNAMED = waiting().then(utterance(2.0, "u"))
 OVERDUE = UNNAMED.then(TimerFired(5.0))
 AT_THRESHOLD = waiting().then(louds(2.0, 5, rms=150.0), quiets(2.0, 30), NAMED_U1)
+GREETED = greeting_audible().then(ResponseDone(1.75, "g1", 1, "completed", ("ga1",)), PlaybackMarked(2.0, "m3"))
+SPOKEN = waiting().then(louds(2.0, 5, "s"))
+NOISE_ROSE = waiting().then(louds(2.0, 15, rms=200.0), quiets(2.0, 30), NAMED_U1, quiets(2.25, 300, rms=130.0))
+"""An utterance of 200 on a line of 150, which is one of 260 now."""
+NOISY = waiting().then(quiets(2.0, 300, rms=130.0))
+NOISE_FELL = NOISY.then([loud(2.0, rms=270.0), quiet(2.0)] * 5, quiets(2.0, 29), NAMED_U1, quiets(2.25, 300))
+"""An utterance of 210 on a line of 260, which is one of 150 again."""
 MURMUR = waiting().then([loud(2.0, rms=150.0), quiet(2.0)] * 5, quiets(2.0, 29), NAMED_U1)
 OFFLINE = waiting().then(RealtimeLost(2.0))
 SPOKE_OFFLINE = OFFLINE.then(louds(2.0, 5, "s"))
@@ -118,7 +123,13 @@ CASES = [
           "turn.unacknowledged": added(said(
               *louds(2.0, 5, "s"), *quiets(2.0, 29, "q"), commit_event_id="commit1", deadline=6.0,
               sent=[f.payload for f in (*quiets(1.0, 75, "c")[60:], *louds(2.0, 5, "s"), *quiets(2.0, 25, "q"))])), "_event_ids": 1}),
-    *common_cases(HERE, waiting(), 2.0, ReplyTranscript(2.0, "r", "שלום"), PlaybackMarked(2.0, "m1")),
+    *words_cases(HERE, GREETED, 2.25, "g1"),
+    case("the detector is sure of the caller", HERE, SPOKEN, SpeechDetected(2.0), HERE),
+    case("real by the threshold that it began with: the noise has risen", HERE, NOISE_ROSE, TranscriptCompleted(2.5, "u1", "שלום"), LISTENING,
+         [FIRST, user_said("שלום"), CreateResponse("create2", 1, None)], REAL),
+    case("below the threshold that it began with: the noise has gone", HERE, NOISE_FELL, TranscriptCompleted(2.5, "u1", "שלום לך"), HERE,
+         [SKIPPED, DeleteItem("u1")], {**settled("u1"), "deadline": INF}),
+    *common_cases(HERE, waiting(), 2.0, PlaybackMarked(2.0, "m1")),
 ]
 # fmt: on
 

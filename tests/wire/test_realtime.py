@@ -1,5 +1,6 @@
 """The Realtime protocol: what comes in, in its GA and its older names, and what goes out."""
 
+import base64
 import json
 from typing import Any
 
@@ -50,6 +51,9 @@ SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}}}
 LOOKUP = Tool(name="lookup", description="…", url="https://x.example/lookup", parameters=SCHEMA)
 BAKERY = Business(name="מאפייה", transfer_number="+97239999999", tool=(LOOKUP,))
 
+SILENCE, LOUDEST = b"\xff", b"\x00"
+"""Mu-law of 0 and of -32124: half of one and half of the other are 22715 RMS."""
+
 # fmt: off
 EVENTS = [
     ("session.updated", {"session": audio_session("audio/pcmu", "audio/pcmu")}, SessionUpdated(is_mulaw=True)),
@@ -63,11 +67,14 @@ EVENTS = [
     ("response.created", {"response": {"id": "r1", "metadata": {"turn": "7"}}}, ResponseCreated(AT, "r1", 7)),
     ("response.created", {"response": {"id": "r1", "metadata": None}}, ResponseCreated(AT, "r1", None)),
     ("response.created", {"response": {"id": "r1", "metadata": {"turn": "seven"}}}, ResponseCreated(AT, "r1", None)),
-    ("response.output_audio.delta", {"response_id": "r1", "item_id": "a1", "delta": "/wA="}, AudioDelta(AT, "r1", "a1", b"\xff\x00")),
-    ("response.audio.delta", {"response_id": "r1", "item_id": "a1", "delta": "/wA="}, AudioDelta(AT, "r1", "a1", b"\xff\x00")),
+    ("response.output_audio.delta", {"response_id": "r1", "item_id": "a1", "delta": "/wA="}, AudioDelta(AT, "r1", "a1", b"\xff\x00", (22715,))),
+    ("response.audio.delta", {"response_id": "r1", "item_id": "a1", "delta": "/wA="}, AudioDelta(AT, "r1", "a1", b"\xff\x00", (22715,))),
     ("response.output_audio.delta", {"response_id": "r1", "item_id": "a1", "delta": ""}, None),
     ("response.output_audio_transcript.done", {"response_id": "r1", "transcript": "כן"}, ReplyTranscript(AT, "r1", "כן")),
     ("response.audio_transcript.done", {"response_id": "r1", "transcript": "כן"}, ReplyTranscript(AT, "r1", "כן")),
+    ("response.output_audio_transcript.delta", {"response_id": "r1", "item_id": "a1", "delta": "כ"}, ReplyTranscript(AT, "r1", "כ", is_whole=False)),
+    ("response.audio_transcript.delta", {"response_id": "r1", "delta": " ן"}, ReplyTranscript(AT, "r1", " ן", is_whole=False)),
+    ("response.output_audio_transcript.delta", {"response_id": "r1", "delta": ""}, None),
     ("response.done", {"response": {"id": "r1", "status": "completed", "metadata": {"turn": "2"}, "output": [{"id": "a1"}]}},
      ResponseDone(AT, "r1", 2, "completed", ("a1",))),
     ("response.done", {"response": {"id": "r1", "output": [{"id": "a1", "type": None}, {"id": "f1", "type": "function_call"}]}},
@@ -98,7 +105,14 @@ MALFORMED = [
     ("transcript of a wrong type", f'{{"type":"{TRANSCRIPTION}.completed","item_id":"i","transcript":["secret"]}}'),
     ("bad base64", '{"type":"response.output_audio.delta","response_id":"r","item_id":"a","delta":"secret"}'),
     ("function without a name", '{"type":"response.function_call_arguments.done","response_id":"r","call_id":"c"}'),
+    ("words of nothing", '{"type":"response.output_audio_transcript.delta","delta":"secret"}'),
     ("audio of nothing", '{"type":"response.output_audio.delta","item_id":"a","delta":"/w=="}'),
+]
+LEVELS = [
+    ("one frame", SILENCE * 160, (0,)),
+    ("a frame and a quarter", LOUDEST * 160 + SILENCE * 40, (32124, 0)),
+    ("each its own", LOUDEST * 80 + SILENCE * 80 + SILENCE * 160, (22715, 0)),
+    ("half of the rest", LOUDEST * 10 + SILENCE * 10, (22715,)),
 ]
 SENT = [
     (AppendAudio("/w=="), {"type": "input_audio_buffer.append", "audio": "/w=="}),
@@ -125,6 +139,14 @@ _CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 @pytest.mark.parametrize(("kind", "fields", "expected"), EVENTS)
 def test_event_is_read(kind: str, fields: dict[str, Any], expected: object) -> None:
     assert decode(json.dumps({"type": kind, "event_id": "ev", **fields}), AT) == expected
+
+
+@pytest.mark.parametrize(("ulaw", "levels"), [pytest.param(*c[1:], id=c[0]) for c in LEVELS])
+def test_speech_comes_with_the_loudness_of_each_20_ms(ulaw: bytes, levels: tuple[int, ...]) -> None:
+    message = {"type": "response.output_audio.delta", "response_id": "r1", "item_id": "a1"}
+    delta = base64.b64encode(ulaw).decode()
+
+    assert decode(json.dumps(message | {"delta": delta}), AT) == AudioDelta(AT, "r1", "a1", ulaw, levels)
 
 
 @pytest.mark.parametrize("text", [pytest.param(c[1], id=c[0]) for c in MALFORMED])

@@ -2,16 +2,19 @@
 
 import base64
 import json
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callfsm.effects import ClearPlayback, PlayAudio, SendMark
-from callfsm.hearing.mulaw import FRAME_BYTES, rms
+from callfsm.hearing.mulaw import FRAME_BYTES, SAMPLE_RATE_HZ, encode, rms
 from callfsm.wire.malformed import MalformedError
 from callfsm.wire.twilio import (
+    VOICE_RMS,
     Connected,
     Dtmf,
     DtmfBody,
@@ -28,6 +31,7 @@ from callfsm.wire.twilio import (
     decode,
 )
 
+SILENCE = b"\xff" * FRAME_BYTES
 START = {
     "event": "start", "sequenceNumber": "1", "streamSid": "MZ11",
     "start": {
@@ -100,7 +104,7 @@ def payload(ulaw: bytes) -> str:
 def test_frame_is_handed_on_as_it_came() -> None:
     ulaw = bytes(range(160))
 
-    assert list(Framer().frames(payload(ulaw))) == [(rms(ulaw), payload(ulaw))]
+    assert [frame[:2] for frame in Framer().frames(payload(ulaw))] == [(rms(ulaw), payload(ulaw))]
 
 
 @given(st.lists(st.binary(max_size=500), max_size=20))
@@ -110,10 +114,52 @@ def test_line_is_cut_into_frames_without_loss(pieces: list[bytes]) -> None:
     line = b"".join(pieces)
     whole = line[: len(line) - len(line) % FRAME_BYTES]
 
-    assert b"".join(base64.b64decode(text) for _, text in frames) == whole
-    assert [level for level, _ in frames] == [
+    assert b"".join(base64.b64decode(text) for _, text, _ in frames) == whole
+    assert [level for level, _, _ in frames] == [
         rms(whole[i : i + FRAME_BYTES]) for i in range(0, len(whole), FRAME_BYTES)
     ]
+
+
+def hum(amplitude: float, *, count: int = 1) -> list[bytes]:
+    """Frames of a 200 Hz tone, mu-law; its RMS is 0.7 of its amplitude."""
+    at = np.arange(FRAME_BYTES * count)
+    ulaw = encode((amplitude * np.sin(2 * np.pi * 200 * at / SAMPLE_RATE_HZ)).astype(np.int16))
+    return [ulaw[start : start + FRAME_BYTES] for start in range(0, len(ulaw), FRAME_BYTES)]
+
+
+def voicing_of(pieces: list[bytes]) -> list[float]:
+    framer = Framer()
+    return [frame.voicing for piece in pieces for frame in framer.frames(payload(piece))]
+
+
+def test_a_voice_is_told_from_a_click() -> None:
+    click = SILENCE[:100] + b"\x00" + SILENCE[101:]
+    [_, voice] = voicing_of(hum(1000.0, count=2))
+    [_, no_voice] = voicing_of([SILENCE, click])
+
+    assert voice > 0.9
+    assert no_voice < 0.4
+
+
+def test_how_voiced_a_frame_is_does_not_hang_on_how_the_line_was_cut() -> None:
+    frames = hum(1000.0, count=4)
+    line = b"".join(frames)
+
+    assert voicing_of(frames) == voicing_of([line[:50], line[50:333], line[333:]])
+
+
+def test_below_any_threshold_no_voice_is_looked_for() -> None:
+    weak, strong = 0.9 * VOICE_RMS * math.sqrt(2), 1.1 * VOICE_RMS * math.sqrt(2)
+
+    assert voicing_of(hum(weak, count=3)) == [0.0] * 3
+    assert min(voicing_of(hum(strong, count=3))[1:]) > 0.9
+
+
+def test_a_weak_frame_is_heard_all_the_same() -> None:
+    """The second frame's voice began in the first, in which none was looked for."""
+    weak, strong = hum(0.9 * VOICE_RMS * math.sqrt(2), count=2)[0], hum(1.3 * VOICE_RMS * math.sqrt(2), count=2)[1]
+
+    assert voicing_of([weak, strong])[1] > voicing_of([strong])[0]
 
 
 @pytest.mark.parametrize("text", ["*", "A", "AAA", "AA=A", "é", "AAAA\n"])
