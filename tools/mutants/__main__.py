@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from callfsm.audit.verify.scopes import SCOPES, TALK, TOOLS
+from callfsm.audit.verify.scopes import ECHOES, SCOPES, TALK, TOOLS
 from callfsm.machine import Engine, build
 from tools.mutants import by_tests, by_verify
 from tools.mutants.alike import followed_alike
@@ -25,6 +25,8 @@ from tools.mutants.page import PAGE, page
 from tools.mutants.phases import PhaseMutant, phase_mutants
 from tools.mutants.table import Mutant, mutants
 
+_OF_ECHOES: Final = ("open utterance: without its value 5", "unsettled: without value 3 of each")
+"""The mutants of what only an echo asks: whether an utterance began over the assistant."""
 MOST_INPUTS: Final = 1000
 """So many inputs are followed, of those that a mutant can change, where the tests have noticed it already."""
 
@@ -56,8 +58,9 @@ def _of_phase(mutant: PhaseMutant) -> Line:
 
 def _of_bucket(mutant: BucketMutant, usual: dict[str, int | str]) -> Line:
     line: Line = {"name": mutant.name, "kind": mutant.kind, "tests": False, "verify": ""}
-    # Functions and keys are in one scope alone; the other is explored with one utterance on its way.
+    # Functions and keys are in one scope, echoes in another; the first is explored with one utterance on its way.
     scope = TOOLS if "functions" in mutant.name else evolve(TALK, most=1)
+    scope = ECHOES if mutant.name.endswith(_OF_ECHOES) else scope
     if scope.name not in usual:
         usual[scope.name] = by_verify.count(scope)
     coarse = by_verify.count(scope, mutant.buckets)

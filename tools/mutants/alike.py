@@ -13,7 +13,9 @@ import attrs
 from callfsm.audit.verify.explore import Explorer, Place, engine_of
 from callfsm.audit.verify.laws import LawBrokenError
 from callfsm.call import Call
+from callfsm.hearing.line import Line
 from callfsm.hearing.turn import Turn, Utterance
+from callfsm.speaking.levels import Levels
 from callfsm.speaking.playback import Playback
 from callfsm.speaking.response import Response
 from tools.mutants import by_verify
@@ -28,7 +30,8 @@ def _values(kind: type, *without: str) -> Callable[[object], tuple[object, ...]]
 
 
 _CALL = _values(Call, *_PARTS)
-_RESPONSE, _PLAYBACK, _UTTERANCE = _values(Response), _values(Playback), _values(Utterance)
+_RESPONSE, _PLAYBACK, _UTTERANCE = _values(Response), _values(Playback, "_levels"), _values(Utterance)
+_LINE, _LEVELS = _values(Line, "floor", "echo"), _values(Levels)
 _TURN = _values(Turn, "open", "unsettled", "unacknowledged")
 
 
@@ -38,10 +41,10 @@ def _whole(call: Call) -> tuple[object, ...]:
     utterances = [*turn.unsettled, None, *turn.unacknowledged, None, turn.open]
     return (
         _CALL(call),
-        (call.gate.noise_floor_rms, call.gate.threshold_rms, call.gate.held),
+        (_LINE(call.gate.line), call.gate.held),
         (_TURN(turn), [utterance and _UTTERANCE(utterance) for utterance in utterances]),
         _RESPONSE(call.response),
-        _PLAYBACK(call.playback),
+        (_PLAYBACK(call.playback), _LEVELS(call.playback._levels)),  # noqa: SLF001 - all that there is
     )
 
 

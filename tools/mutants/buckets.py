@@ -9,11 +9,11 @@ from callfsm.audit.verify.watch import Watch
 from callfsm.call import Call
 
 _COMPONENTS = {
-    "greeting": 4, "open utterance": 3, "response": 7, "memory": 4, "debts": 4, "playback": 5,
+    "greeting": 4, "open utterance": 5, "response": 7, "memory": 6, "debts": 4, "playback": 6,
     "keys and functions": 3,
 }  # fmt: skip
 """How many values a bucket puts together."""
-_OF_EACH = {"unsettled": 4, "unacknowledged": 2}
+_OF_EACH = {"unsettled": 6, "unacknowledged": 2}
 """How many values of each of the utterances."""
 
 

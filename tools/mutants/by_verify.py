@@ -18,7 +18,7 @@ from callfsm.audit.verify.abstraction import BUCKETS, Bucket
 from callfsm.audit.verify.agreement import disagreements
 from callfsm.audit.verify.command import ONE_OF, places
 from callfsm.audit.verify.explore import Configuration, EndlessError, Explorer, Place, engine_of
-from callfsm.audit.verify.fairness import check_answers
+from callfsm.audit.verify.fairness import check_answers, check_resumes
 from callfsm.audit.verify.laws import LawBrokenError
 from callfsm.audit.verify.scopes import SCOPES, TALK, Scope
 from callfsm.audit.verify.watch import Watch
@@ -130,12 +130,12 @@ class _Attempt:
         for number, edges in changed.items():
             order[number].edges = edges
         try:
-            verdict = check_answers(order)
+            broken = check_answers(order).broken or check_resumes(order).broken
         finally:
             for number, edges in kept.items():
                 order[number].edges = edges
-        if verdict.broken is not None:
-            yield verdict.broken.law.name
+        if broken is not None:
+            yield broken.law.name
 
 
 def notice_table(mutant: Mutant, bases: Sequence[Mapped], most: int = 0) -> str:
@@ -174,7 +174,8 @@ def notice_anything(*, is_short: bool) -> str:
             explorer.run()
         except EndlessError:
             return "ENDLESS"
-        broken = explorer.broken or check_answers(explorer.order).broken
+        order = explorer.order
+        broken = explorer.broken or check_answers(order).broken or check_resumes(order).broken
         if broken is not None:
             return broken.law.name
         if disagreements(explorer, ONE_OF, most=1):

@@ -4,7 +4,7 @@ from typing import Final
 
 _SIDES: Final = "one asks for a frame below the threshold, the other for one at or above it"
 _SOMEBODY: Final = "one asks that somebody real has spoken, the other that nobody has"
-_SPEECH: Final = "nothing is both punctuation and real speech"
+_PHRASE: Final = "nothing is both punctuation and a phrase"
 _NAMES: Final = "a business's function cannot have the name of one of the assistant's own"
 _MARKS: Final = "a mark that is not pending is not the final one"
 _REASONS: Final[dict[str, str]] = {
@@ -12,12 +12,16 @@ _REASONS: Final[dict[str, str]] = {
     "GREETING x RmsFrame, rows 1 and 2": _SIDES,
     "LISTENING x RmsFrame, rows 1 and 2": _SIDES,
     "CANCELLING x RmsFrame, rows 1 and 2": _SIDES,
-    "LISTENING x RmsFrame, rows 2 and 3": "an utterance over which audio is held back is short, and so never full",
-    "WAITING_FOR_USER x TranscriptCompleted, rows 3 and 4": _SPEECH,
-    "GREETING x TranscriptCompleted, rows 3 and 4": _SPEECH,
-    "AI_GRACE x TranscriptCompleted, rows 4 and 5": _SOMEBODY,
-    "AI_SPEAKING x TranscriptCompleted, rows 4 and 5": _SOMEBODY,
-    "CANCELLING x TranscriptCompleted, rows 4 and 5": _SOMEBODY,
+    "LISTENING x RmsFrame, rows 2 and 3": "a reply is held back or has been stopped, not both",
+    **{
+        f"{state} x TranscriptCompleted, rows 3 and 4": _PHRASE
+        for state in ("WAITING_FOR_USER", "GREETING", "LISTENING", "AI_GRACE", "AI_SPEAKING", "CANCELLING")
+    },
+    **{
+        f"{state} x TranscriptCompleted, rows {row} and {row + 1}": _SOMEBODY
+        for state in ("AI_GRACE", "AI_SPEAKING", "CANCELLING")
+        for row in (6, 7, 8)
+    },
     "LISTENING x ToolCalled, rows 2 and 3": _NAMES,
     "AI_GRACE x ToolCalled, rows 2 and 3": _NAMES,
     "AI_SPEAKING x ToolCalled, rows 2 and 3": _NAMES,

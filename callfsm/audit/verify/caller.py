@@ -3,22 +3,24 @@
 from collections.abc import Callable
 from typing import Final
 
-from callfsm.audit.verify.inputs import Events, Input, Make
+from callfsm.audit.verify.inputs import NOISE, Events, Input, Make, on_their_way
 from callfsm.call import Call
 from callfsm.events import RmsFrame
 from callfsm.hearing.mulaw import FRAME_MS
-from callfsm.hearing.turn import TurnPhase
+from callfsm.hearing.turn import TurnPhase, Utterance
+from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.states.transcripts import ANSWERABLE_MS
 
 SILENT_RMS: Final = 90.0
-LOUD_RMS: Final = 2000.0
+LOUD_RMS: Final = 4000.0
 """So loud that an utterance with one such frame stays above the threshold, whatever weak frames follow."""
 
 
-def _on_their_way(call: Call) -> int:
-    """Return how many utterances have no verdict, or no name."""
-    return len({id(utterance) for utterance in (*call.turn.unsettled, *call.turn.unacknowledged)})
+def _bound(call: Call, most: int) -> int:
+    """Return how many may be on their way: before anybody has spoken, a second one only over a greeting."""
+    is_alone = call.business.enable_greeting and not call.has_real_user_utterance
+    return 1 if is_alone and call.state is not State.AI_SPEAKING else most
 
 
 def _always_so(_call: Call) -> bool:
@@ -37,12 +39,13 @@ def _loud(
     most: int,
     *,
     only: Callable[[Call], bool] = _always_so,
+    voicing: float = 0.0,
 ) -> Make:
     def make(call: Call, at: float) -> Events:
         begins = call.turn.phase is not TurnPhase.SPEAKING
-        if not only(call) or (begins and _on_their_way(call) >= most):
+        if not only(call) or (begins and on_their_way(call) >= _bound(call, most)):
             return ()
-        return [RmsFrame(at, rms_of(call), "f")] * count(call)
+        return [RmsFrame(at, rms_of(call), "f", voicing)] * count(call)
 
     return make
 
@@ -55,9 +58,9 @@ def _is_measured(call: Call) -> bool:
     return call.state is not State.CALIBRATING
 
 
-def _is_nobody_real(call: Call) -> bool:
-    """How loud an utterance was matters until the first real one."""
-    return not call.has_real_user_utterance
+def _is_loudness_asked(call: Call) -> bool:
+    """How loud an utterance was matters until the first real one; one from the grace is as loud as what follows."""
+    return not call.has_real_user_utterance and call.state is not State.AI_GRACE
 
 
 def _silent(_call: Call) -> float:
@@ -76,8 +79,9 @@ def _at(call: Call) -> float:
     return call.gate.threshold_rms
 
 
-def _above(_call: Call) -> float:
-    return LOUD_RMS
+def _above(call: Call) -> float:
+    # Where transcripts are made up all sound is weak, so that each of them is rejected.
+    return _at(call) if call.business.name == NOISE else LOUD_RMS
 
 
 def _one(_call: Call) -> int:
@@ -100,20 +104,32 @@ def _end_of_turn(call: Call) -> int:
     return call.config.turn.end_of_turn_ms - _quiet_ms(call)
 
 
-def _loud_ms(call: Call) -> int:
-    return call.turn.open.loud_ms if call.turn.open else 0
+def _heard(call: Call) -> Utterance | None:
+    """Return the open utterance while its gate is open; past that, a frame opens it and longer inputs go on."""
+    utterance = call.turn.open
+    return utterance if utterance is not None and utterance.quiet_ms <= call.config.gate.hangover_ms else None
 
 
 def _proving(call: Call) -> int:
-    return call.config.turn.min_speech_ms - _loud_ms(call) if call.turn.open else 0
+    utterance = _heard(call)
+    return call.config.turn.min_speech_ms - utterance.loud_ms if utterance is not None else 0
 
 
 def _answerable(call: Call) -> int:
-    return ANSWERABLE_MS - _loud_ms(call) if _loud_ms(call) >= call.config.turn.min_speech_ms else 0
+    utterance = _heard(call)
+    # A doubt would end in the midst of it: its frames are offered one at a time.
+    if utterance is None or call.playback.phase is PlaybackPhase.PAUSED:
+        return 0
+    return ANSWERABLE_MS - utterance.loud_ms if utterance.loud_ms >= call.config.turn.min_speech_ms else 0
+
+
+def _is_stopped(call: Call) -> bool:
+    """Whether a sound is voiced matters once it has stopped the assistant, or may."""
+    return call.playback.phase is PlaybackPhase.PAUSED or call.state in (State.AI_GRACE, State.AI_SPEAKING)
 
 
 def _filling(call: Call) -> int:
-    utterance = call.turn.open
+    utterance = _heard(call)
     is_long = utterance is not None and utterance.loud_ms >= ANSWERABLE_MS
     return call.config.turn.max_turn_ms - utterance.frames * FRAME_MS if utterance is not None and is_long else 0
 
@@ -131,8 +147,9 @@ def sounds(most: int) -> list[Input]:
     """Return the loud inputs; no more than `most` utterances may be on their way."""
     return [
         Input("a frame at the threshold", "loud", _loud(_at, _one, most, only=_is_measured)),
-        Input("a loud frame", "loud", _loud(_above, _one, most, only=_is_nobody_real)),
-        Input("speech", "loud", _loud(_above, _frames_of(_proving), most)),
-        Input("long speech", "loud", _loud(_above, _frames_of(_answerable), most)),
+        Input("a loud frame", "loud", _loud(_above, _one, most, only=_is_loudness_asked)),
+        Input("a voiced frame", "loud", _loud(_at, _one, most, only=_is_stopped, voicing=1.0)),
+        Input("speech", "loud", _loud(_above, _frames_of(_proving), most, voicing=1.0)),
+        Input("long speech", "loud", _loud(_above, _frames_of(_answerable), most, voicing=1.0)),
         Input("sound that fills the turn", "loud", _loud(_at, _frames_of(_filling), most)),
     ]

@@ -13,7 +13,7 @@ from attrs import frozen
 from callfsm.audit.verify.agreement import Disagreement, disagreements, unlike_effects
 from callfsm.audit.verify.example import as_test
 from callfsm.audit.verify.explore import Broken, EndlessError, Explorer, Place, engine_of
-from callfsm.audit.verify.fairness import check_answers
+from callfsm.audit.verify.fairness import check_answers, check_resumes
 from callfsm.audit.verify.laws import Law
 from callfsm.audit.verify.scopes import SCOPES, Scope
 from callfsm.events import EVENTS
@@ -32,6 +32,8 @@ class Result:
     explorer: Explorer
     owing: int
     longest: int
+    cut: int
+    longest_cut: int
     compared: int
     broken: Broken | None
     disagreements: tuple[Disagreement, ...]
@@ -42,13 +44,23 @@ def verify(scope: Scope, fired: Counter[Place], table: Sequence[StateSpec], one_
     """Explore a scope and check every law; rows that are taken are counted in `fired`."""
     began = time.process_time()
     explorer = scope.explorer(engine_of(table, fired))
+    explorer.one_of = one_of
     explorer.run()
-    verdict = check_answers(explorer.order)
-    found = explorer.broken or unlike_effects(explorer, one_of) or verdict.broken
+    answers, resumes = check_answers(explorer.order), check_resumes(explorer.order)
+    found = explorer.broken or unlike_effects(explorer, one_of) or answers.broken or resumes.broken
     differing = () if found else tuple(disagreements(explorer, one_of))
     compared = sum(len(here.others) for here in explorer.order[::one_of])
     return Result(
-        scope, explorer, verdict.owing, verdict.longest, compared, found, differing, time.process_time() - began
+        scope,
+        explorer,
+        answers.owing,
+        answers.longest,
+        resumes.owing,
+        resumes.longest,
+        compared,
+        found,
+        differing,
+        time.process_time() - began,
     )
 
 
@@ -66,6 +78,7 @@ def _told(result: Result) -> Iterator[str]:
     explorer = result.explorer
     yield f"{result.scope.name}: {len(explorer.order)} configurations, {explorer.edges} edges, {result.took_s:.1f} s"
     yield f"  {result.owing} owe an answer, which is there after {result.longest} inputs at most"
+    yield f"  {result.cut} are cut off with more to say, and go on after {result.longest_cut} inputs at most"
     yield f"  {result.compared} compared with calls that came another way, {len(result.disagreements)} not alike"
     if result.broken is not None:
         yield f"BROKEN {result.broken.law.name} ({result.broken.law.value})"
@@ -77,22 +90,39 @@ def _told(result: Result) -> Iterator[str]:
         yield f"and not after\n  {' / '.join(one.other_path)}"
 
 
+@frozen
+class _Count:
+    configurations: int = 0
+    edges: int = 0
+    took_s: float = 0.0
+
+    def __add__(self, other: "_Count") -> "_Count":
+        return _Count(
+            self.configurations + other.configurations, self.edges + other.edges, self.took_s + other.took_s
+        )
+
+
+def _verify_one(scope: Scope, fired: Counter[Place], one_of: int) -> _Count | None:
+    """Tell what the exploration of a scope came to, and forget it; None where it is not as it should be."""
+    result = verify(scope, fired, TABLE, one_of)
+    sys.stdout.write("".join(f"{line}\n" for line in _told(result)))
+    sys.stdout.flush()
+    if result.broken is not None or result.disagreements:
+        return None
+    return _Count(len(result.explorer.order), result.explorer.edges, result.took_s)
+
+
 def _verify_all(one_of: int) -> int:
     fired = Counter[Place]()
-    results: list[Result] = []
+    whole = _Count()
     for scope in SCOPES:
-        results.append(verify(scope, fired, TABLE, one_of))
-        sys.stdout.write("".join(f"{line}\n" for line in _told(results[-1])))
-        sys.stdout.flush()
-        if results[-1].broken is not None or results[-1].disagreements:
+        count = _verify_one(scope, fired, one_of)
+        if count is None:
             return 1
+        whole += count
     rows = places(TABLE)
     never = [place for place in rows if not fired[place]]
-    configurations = sum(len(result.explorer.order) for result in results)
-    edges = sum(result.explorer.edges for result in results)
-    sys.stdout.write(
-        f"in all: {configurations} configurations, {edges} edges, {sum(r.took_s for r in results):.1f} s\n"
-    )
+    sys.stdout.write(f"in all: {whole.configurations} configurations, {whole.edges} edges, {whole.took_s:.1f} s\n")
     sys.stdout.write(f"rows: {len(rows) - len(never)} taken, {len(never)} never\n")
     sys.stdout.write("".join(f"NEVER TAKEN {state} x {event}, row {index + 1}\n" for state, event, index in never))
     if never:

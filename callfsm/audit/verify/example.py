@@ -19,6 +19,11 @@ from callfsm.hearing.mulaw import FRAME_MS
 MOST_TRIES: Final = 20_000
 JUST_BEFORE_S: Final = 1e-3
 _FAR_S: Final = 1e6
+_MISSING: Final = {
+    Law.ANSWERED: ("    assert watch.debt is Debt.NONE or watch.is_in_flight",),
+    Law.GOES_ON: ("    assert not watch.is_rest_due",),
+}
+"""What does not hold at the end of the way where what is due never comes."""
 
 
 @frozen
@@ -42,7 +47,7 @@ class _Search:
     def find(self, call: Call, watch: Watch, now: float, done: int = 0) -> tuple[Event, ...] | None:
         """Return the events of what is left of the way; None where no times are found."""
         if done == len(self.broken.path):
-            return () if self.broken.law is Law.ANSWERED else None
+            return () if self.broken.is_missing else None
         self.tries += 1
         if self.tries > MOST_TRIES:
             return None
@@ -100,9 +105,9 @@ def as_test(explorer: Explorer, broken: Broken, scope: str) -> str:
     if way is None:
         return "\n".join([*told, "# No times were found at which the deadlines pass in this order."])
     names = sorted({type(event).__name__ for event in way.events})
-    ending = ["    assert watch.debt is Debt.NONE or watch.is_in_flight"] if broken.law is Law.ANSWERED else []
+    ending = _MISSING[broken.law] if broken.is_missing else ()
     lines = [
-        f"from callfsm.audit.verify.watch import {'Debt, Watch' if ending else 'Watch'}",
+        f"from callfsm.audit.verify.watch import {'Debt, Watch' if broken.law is Law.ANSWERED else 'Watch'}",
         f"from callfsm.audit.verify.scopes import {scope}",
         f"from callfsm.events import {', '.join(names)}",
         "from callfsm.machine import ENGINE",

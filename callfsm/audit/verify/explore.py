@@ -29,21 +29,26 @@ _FAMILIES: Final = {one.name: one.family for one in inputs(2)}
 
 
 def traced(table: Sequence[StateSpec], fired: Counter[Place]) -> tuple[StateSpec, ...]:
-    """Return the table with one more action in every row, which counts that the row was taken."""
+    """Return the table with every row's first action, or none, counting that the row was taken."""
 
-    def tracing(place: Place) -> Any:
-        def trace(_call: Call, _event: Event) -> None:
+    def counting(place: Place, row: Transition) -> Transition:
+        def count(_call: Call, _event: Any) -> None:
             fired[place] += 1
 
-        return trace
+        def count_and_do(call: Call, event: Any) -> None:
+            fired[place] += 1
+            first(call, event)
+
+        # One more callback in each row would be a tenth of the engine's time.
+        first = row.do[0] if row.do else count
+        return evolve(row, do=(count_and_do, *row.do[1:]) if row.do else (count,))
 
     specs = []
     for spec in table:
         rows: list[Transition] = []
         for event in EVENTS:
             cell = [row for row in spec.transitions if row.event is event] or [Transition(event, None)]
-            places = [(spec.state.name, event.__name__, index) for index in range(len(cell))]
-            rows += [evolve(row, do=(tracing(p), *row.do)) for row, p in zip(cell, places, strict=True)]
+            rows += [counting((spec.state.name, event.__name__, index), row) for index, row in enumerate(cell)]
         specs.append(evolve(spec, transitions=tuple(rows), ignores=()))
     return tuple(specs)
 
@@ -85,6 +90,8 @@ class Broken:
     law: Law
     why: str
     path: tuple[str, ...]
+    is_missing: bool = False
+    """It is no step that breaks it: what is due never comes."""
 
 
 @define(eq=False, repr=False)
@@ -95,6 +102,8 @@ class Explorer:
     starts: Sequence[Call]
     inputs: Sequence[Input]
     buckets: Sequence[Bucket] = BUCKETS
+    one_of: int = 1
+    """Of one in so many configurations the calls that came another way are kept."""
     found: dict[Hashable, Configuration] = field(factory=dict)
     order: list[Configuration] = field(factory=list)
     edges: int = 0
@@ -123,7 +132,7 @@ class Explorer:
         if known is None:
             known = self.found[key] = Configuration(len(self.order), key, call, watch, now, parent, by)
             self.order.append(known)
-        elif parent is not known:
+        elif parent is not known and known.number % self.one_of == 0:
             del known.others[1:]
             known.others.append(Configuration(known.number, key, call, watch, now, parent, by))
         return known.number

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from callfsm.audit.verify.inputs import Events, Input, Make
+from callfsm.audit.verify.inputs import NOISE, Events, Input, Make, on_their_way
 from callfsm.call import Call
 from callfsm.config import HANG_UP
 from callfsm.events import (
@@ -19,6 +19,7 @@ from callfsm.events import (
     ReplyTranscript,
     ResponseCreated,
     ResponseDone,
+    SpeechDetected,
     ToolAnswered,
     ToolCalled,
     TranscriptCompleted,
@@ -30,6 +31,10 @@ OLD, FOREIGN, UNKNOWN = "old", "foreign", "unknown"
 _PIECE: Final = b"\x55" * MARK_BYTES
 _TAIL: Final = b"\x55" * (MARK_BYTES // 2)
 _REAL: Final = "שלום"
+_LEVELS: Final = (1000, 0)
+"""A word, and a pause behind it."""
+_MADE_UP: Final = "תודה שצפיתם"
+_ECHO: Final = "שלום וברכה"
 
 
 def _always(make: Callable[[Call, float], Event]) -> Make:
@@ -63,6 +68,20 @@ def _transcript(item: Callable[[Call], str | None], text: str | None) -> Make:
     return make
 
 
+def _phrase(call: Call, at: float) -> Events:
+    item_id = _item(0)(call)
+    is_offered = item_id is not None and call.business.name == NOISE
+    return [TranscriptCompleted(at, item_id, _MADE_UP)] if is_offered and item_id else ()
+
+
+def _echo(call: Call, at: float) -> Events:
+    """The words of the reply, and the same words from the caller's line."""
+    item_id = _item(0)(call)
+    if item_id is None or call.business.name != NOISE:
+        return ()
+    return [ReplyTranscript(at, _current(call), _ECHO), TranscriptCompleted(at, item_id, _ECHO)]
+
+
 def _current(call: Call) -> str:
     return call.response.response_id or f"r{call.response.turn}"
 
@@ -75,9 +94,10 @@ def _delta(audio: bytes) -> Make:
         is_full = (
             len(playback.held) > (not call.business.tool)
             or is_tail
+            or playback.has_rest
             or (len(audio) >= MARK_BYTES and bool(playback.marks))
         )
-        return () if is_full else [AudioDelta(at, _current(call), "a", audio)]
+        return () if is_full else [AudioDelta(at, _current(call), "a", audio, _LEVELS)]
 
     return make
 
@@ -93,12 +113,14 @@ def _mark(which: int) -> Make:
 
 def _own_tool(call: Call, at: float) -> Events:
     names = [tool.name for tool in call.business.tool]
-    return [ToolCalled(at, _current(call), "c1", names[0], "{}")] if names and not call.tools else ()
+    is_offered = names and not call.tools and not call.digits
+    return [ToolCalled(at, _current(call), "c1", names[0], "{}")] if is_offered else ()
 
 
 def _tool(name: str, response: str = "") -> Make:
     def make(call: Call, at: float) -> Events:
-        return [ToolCalled(at, response or _current(call), "c2", name, "{}")] if call.business.tool else ()
+        is_offered = call.business.tool and not call.digits
+        return [ToolCalled(at, response or _current(call), "c2", name, "{}")] if is_offered else ()
 
     return make
 
@@ -108,7 +130,8 @@ def _answer(call: Call, at: float) -> Events:
 
 
 def _key(call: Call, at: float) -> Events:
-    return [DtmfReceived(at, "1")] if call.business.tool else ()
+    is_offered = call.business.tool and not call.tools and not call.farewell
+    return [DtmfReceived(at, "1")] if is_offered else ()
 
 
 def _error(code: str, event_id: Callable[[Call], str | None]) -> Make:
@@ -141,8 +164,19 @@ def _new(prefix: str, call: Call) -> str:
     return f"{prefix}{call._event_ids}.{len(call.turn.unacknowledged)}"  # noqa: SLF001 - read to name things alone
 
 
+def _in_plain_talk(make: Make) -> Make:
+    """Offer what no row asks anything else of without functions, keys, echoes, noise and a second utterance."""
+
+    def make_in_plain_talk(call: Call, at: float) -> Events:
+        is_plain = not call.business.tool and call.business.name != NOISE
+        return make(call, at) if is_plain and on_their_way(call) < 2 else ()
+
+    return make_in_plain_talk
+
+
 def _words(call: Call, at: float) -> Events:
-    return [ReplyTranscript(at, _current(call), words) for words in (_REAL, "Hello")]
+    more = ReplyTranscript(at, _current(call), _REAL, is_whole=False)
+    return [more, *(ReplyTranscript(at, _current(call), words) for words in (_REAL, "Hello"))]
 
 
 def _begins(call: Call, at: float) -> Event:
@@ -173,7 +207,7 @@ def _foreign_audio(call: Call, at: float) -> Events:
 def _strays(_call: Call, at: float) -> Events:
     """What belongs to nothing that there is."""
     return [
-        *(TranscriptCompleted(at, UNKNOWN, text) for text in (_REAL, "a", "?!")),
+        TranscriptCompleted(at, UNKNOWN, _REAL),
         TranscriptFailed(at, UNKNOWN),
         ReplyTranscript(at, UNKNOWN, _REAL),
         PlaybackMarked(at, "m0"),
@@ -189,14 +223,17 @@ TRANSCRIPTS: Final = [
     for kind, text in _TEXTS.items()
 ]
 _MESSAGES: Final[list[tuple[str, Make]]] = [
+    ("the detector is sure", lambda _, at: [SpeechDetected(at)]),
+    ("transcript of the oldest item: a made-up phrase", _phrase),
+    ("transcript of the oldest item: the assistant's words", _echo),
     ("session ready", lambda call, at: () if call.is_ready else [RealtimeReady(at)]),
     ("session lost", lambda call, at: [RealtimeLost(at)] if call.is_ready else ()),
     ("commit acknowledged", _always(lambda call, at: AudioCommitted(at, _new("i", call)))),
-    ("strays", _strays),
+    ("strays", _in_plain_talk(_strays)),
     ("our response begins", _always(_begins)),
-    ("foreign responses begin", _foreign_beginnings),
-    ("foreign audio", _foreign_audio),
-    ("words of our response", _words),
+    ("foreign responses begin", _in_plain_talk(_foreign_beginnings)),
+    ("foreign audio", _in_plain_talk(_foreign_audio)),
+    ("words of our response", _in_plain_talk(_words)),
     ("a piece of our response", _delta(_PIECE)),
     ("our response is done", _always(_is_done)),
     ("a foreign response is done", _always(lambda _, at: ResponseDone(at, FOREIGN, None, "completed", ("x",)))),

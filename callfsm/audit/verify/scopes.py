@@ -10,13 +10,23 @@ from attrs import evolve, frozen
 
 from callfsm.audit.verify.alphabet import inputs
 from callfsm.audit.verify.explore import Explorer
+from callfsm.audit.verify.inputs import NOISE
 from callfsm.call import Call
 from callfsm.config import Business, Config, GateConfig, Tool, TurnConfig
 from callfsm.machine import Engine
 
 CONFIG: Final = Config(
-    gate=GateConfig(calibration_ms=40, preroll_ms=20, hangover_ms=60),
-    turn=TurnConfig(grace_ms=20, end_of_turn_ms=100, max_turn_ms=1000, min_speech_ms=40),
+    # Frames are offered on either side of the threshold wherever it is, so that it need not move.
+    gate=GateConfig(calibration_ms=40, preroll_ms=20, hangover_ms=60, follow_factor=0, echo_factor=0),
+    turn=TurnConfig(
+        grace_ms=20,
+        end_of_turn_ms=100,
+        max_turn_ms=1000,
+        min_speech_ms=40,
+        confirm_voiced_ms=40,
+        confirm_ms=60,
+        most_continued=100,
+    ),
 )
 SILENT: Final = Business()
 GREETING: Final = Business(enable_greeting=True)
@@ -46,4 +56,6 @@ TOOLS: Final = Scope(
     "talk, functions and keys", "TOOLS", ((WITH_TOOL, b""), (evolve(WITH_TOOL, enable_greeting=True), b"")), 1
 )
 """The same, with one utterance on its way, and with functions, goodbyes and keys at any moment."""
-SCOPES: Final = (TALK, TOOLS)
+ECHOES: Final = Scope("talk in noise and echo", "ECHOES", ((Business(name=NOISE, enable_greeting=True), b""),), 1)
+"""The same, with one utterance on its way, and with made-up transcripts and the assistant's own words."""
+SCOPES: Final = (TALK, TOOLS, ECHOES)

@@ -40,20 +40,34 @@ def test_every_bucket_says_why() -> None:
 
 def explored(buckets: tuple[str, ...] = ()) -> Explorer:
     """A short exploration, with some buckets left out."""
-    short = explorer(ENGINE, (*A_CALL, "a loud frame", "speech", "session lost", "response.cancelled of nobody"))
+    short = explorer(
+        ENGINE, (*A_CALL, "a loud frame", "a voiced frame", "speech", "session lost", "response.cancelled of nobody")
+    )
     short.buckets = [bucket for bucket in BUCKETS if bucket.name not in buckets]
     short.run()
     return short
 
 
-def test_calls_of_one_configuration_go_on_alike() -> None:
-    whole = explored()
+@pytest.fixture(scope="module")
+def whole() -> Explorer:
+    return explored()
 
+
+def test_calls_of_one_configuration_go_on_alike(whole: Explorer) -> None:
     assert [] == disagreements(whole)
     assert sum(len(here.others) for here in whole.order) > 100
 
 
-@pytest.mark.parametrize("name", ["open utterance", "unsettled", "debts", "session"])
+def test_calls_are_kept_for_the_configurations_that_are_compared_and_no_others(whole: Explorer) -> None:
+    few = explorer(ENGINE, A_CALL)
+    few.one_of = 16
+    few.run()
+
+    assert {0} == {here.number % 16 for here in few.order if here.others}
+    assert {0, 1, 2} == {len(here.others) for here in whole.order}
+
+
+@pytest.mark.parametrize("name", ["open utterance", "unsettled", "held frames", "debts", "session"])
 def test_a_bucket_that_is_left_out_does_not_go_unnoticed(name: str) -> None:
     """Some of them, on a short exploration; `make mutants` tries every one on the whole."""
     assert disagreements(explored((name,)))
@@ -67,5 +81,5 @@ def test_a_disagreement_names_both_ways_and_what_differs() -> None:
     assert found.buckets
 
 
-def test_the_same_inputs_have_the_same_effects() -> None:
-    assert unlike_effects(explored()) is None
+def test_the_same_inputs_have_the_same_effects(whole: Explorer) -> None:
+    assert unlike_effects(whole) is None

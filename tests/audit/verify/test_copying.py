@@ -3,22 +3,31 @@
 import pytest
 
 from callfsm.audit.verify.copying import copy_of
-from callfsm.events import CallEnded, Event, RmsFrame
+from callfsm.events import CallEnded, Event, ResponseDone, RmsFrame
 from callfsm.machine import dispatch
 from tests.calls import (
     Story,
     calibrating,
     cancelling,
+    confirmed,
     given_up,
     grace,
     listening,
     loud,
+    louds,
     quiets,
     said_hello,
+    speaking,
     tail,
     utterance,
 )
 from tests.table import snapshot
+
+
+def doubted() -> Story:
+    """CANCELLING: a sound without a voice stopped the assistant, and is over; what was not heard is kept."""
+    return speaking().then(louds(3.75, 31, "b", voicing=0.0))
+
 
 STORIES = {
     "calibrating": calibrating(),
@@ -26,6 +35,9 @@ STORIES = {
     "audible": grace(),
     "its tail": tail(),
     "interrupted": cancelling(),
+    "interrupted for good": confirmed(),
+    "doubted": doubted(),
+    "gone on": doubted().then(ResponseDone(4.5, "r1", 1, "cancelled", ("a1",))),
     "given up": given_up(),
     "two utterances": listening().then(utterance(4.0, "v"), utterance(5.0, "w")),
 }
@@ -51,6 +63,17 @@ def test_what_happens_to_a_copy_does_not_happen_to_the_call(story: Story) -> Non
         dispatch(copied, event)
 
     assert before == snapshot(call)
+
+
+def test_a_line_that_moves_is_not_shared() -> None:
+    call = tail().call()
+    copied = copy_of(call)
+    levels = call.gate.line.floor._sorted.copy()
+    for event in quiets(4.0, 40, rms=300.0):
+        dispatch(copied, event)
+
+    assert levels == call.gate.line.floor._sorted
+    assert levels != copied.gate.line.floor._sorted
 
 
 def test_an_utterance_in_two_lists_is_one_in_the_copy() -> None:

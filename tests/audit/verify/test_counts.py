@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 from attrs import evolve
 
-from callfsm.audit.verify.scopes import TALK, TOOLS
+from callfsm.audit.verify.scopes import ECHOES, TALK, TOOLS
 from callfsm.machine import ENGINE
 from tests.audit.verify.changed import TOOL_CALL, explorer
 
-ONE_UTTERANCE = 3135
-FUNCTIONS = 3717
+ONE_UTTERANCE = 3952
+FUNCTIONS = 2905
+NOISE = 4348
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +39,10 @@ def test_talk_with_functions_has_so_many_configurations() -> None:
     short.run()
 
     assert FUNCTIONS == len(short.order)
+
+
+def test_talk_in_noise_and_echo_has_so_many_configurations() -> None:
+    whole = ECHOES.explorer(ENGINE)
+    whole.run()
+
+    assert NOISE == len(whole.order)

@@ -9,15 +9,17 @@ from callfsm import machine
 from callfsm.audit.verify import command, explore
 from callfsm.audit.verify.example import as_test, way_of
 from callfsm.audit.verify.explore import Broken, Explorer
-from callfsm.audit.verify.fairness import check_answers
+from callfsm.audit.verify.fairness import check_answers, check_resumes
 from callfsm.audit.verify.laws import Law, LawBrokenError
 from callfsm.audit.verify.scopes import TALK, TOOLS, Scope
-from callfsm.events import ResponseDone, RmsFrame
+from callfsm.events import ReplyDue, ResponseDone, RmsFrame
 from callfsm.states import TABLE
 from callfsm.states.base import State, StateSpec
-from tests.audit.verify.changed import A_CALL, TOOL_CALL, engine, explorer, table, without
+from callfsm.states.interrupting import settle_rest
+from tests.audit.verify.changed import A_CALL, TOOL_CALL, also, engine, explorer, table, without
 
-MUTE = (State.AI_SPEAKING, RmsFrame, without("stop_playback"), "stop_playback")
+MUTE = (State.AI_SPEAKING, RmsFrame, without("pause_playback"), "pause_playback")
+UNSAID = (State.LISTENING, ReplyDue, also(settle_rest), "play_rest")
 UNANSWERED = (State.LISTENING, ResponseDone, without("owe_reply"), "delete_unheard_items")
 
 
@@ -31,7 +33,7 @@ def pasted(text: str) -> Callable[[], None]:
 def broken_by(row: tuple[Any, ...], names: Sequence[str], scope: Scope = TALK) -> tuple[Explorer, Broken]:
     short = explorer(engine(*row), names, scope)
     short.run()
-    found = short.broken or check_answers(short.order).broken
+    found = short.broken or check_answers(short.order).broken or check_resumes(short.order).broken
     assert found is not None
     return short, found
 
@@ -47,13 +49,16 @@ def test_the_printed_test_fails_for_the_law_that_is_broken(monkeypatch: pytest.M
     assert Law.BARGE_IN is broken.law is caught.value.law
 
 
-def test_an_answer_that_never_comes_fails_as_an_assertion(monkeypatch: pytest.MonkeyPatch) -> None:
-    short, broken = broken_by(UNANSWERED, A_CALL)
+@pytest.mark.parametrize(("law", "row"), [(Law.ANSWERED, UNANSWERED), (Law.GOES_ON, UNSAID)], ids=["answer", "rest"])
+def test_what_never_comes_fails_as_an_assertion(
+    law: Law, row: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, broken = broken_by(row, A_CALL)
     test = pasted(as_test(short, broken, "TALK"))
     test()
     monkeypatch.setattr(machine.ENGINE, "_trigger", short.engine._trigger)
 
-    assert Law.ANSWERED is broken.law
+    assert law is broken.law
     with pytest.raises(AssertionError):
         test()
 
