@@ -10,10 +10,13 @@ from callfsm.sim.media_line import Kind
 from callfsm.sim.realtime_connection import Connection
 from callfsm.sim.realtime_script import Reply, Script, Utterance, clip_reply
 from callfsm.sim.speech_files import load
+from callfsm.states.interrupting import CONFIRMED_LINE, RESUMED_LINE
 
 PLAIN_NUMBER: Final = "+97231234567"
 GREETING_NUMBER: Final = "+97239876543"
 """The business that greets its callers; the other one waits to be spoken to."""
+WENT_ON_WITHIN_MS: Final = 900.0
+"""From silence to the assistant's going on: 600 ms of doubt, and two trips over the network with some to spare."""
 STOPPED_WITHIN_MS: Final = 150.0
 """From the caller's first loud frame leaving to silence at the caller's ear: two trips over the network and 20 ms."""
 
@@ -43,6 +46,20 @@ class Ending:
         cleared = self.caller.entries(Kind.CLEAR)
         said = [entry.at_s for entry in self.caller.entries(Kind.SAY) if cleared and entry.at_s < cleared[0].at_s]
         return (cleared[0].at_s - said[-1]) * 1000 if said else float("inf")
+
+    def went_on_after_ms(self) -> float:
+        """Return how long the assistant was silent between the first two times that it was audible, in ms."""
+        sounds = [entry.at_s for entry in self.caller.entries(Kind.SOUND)]
+        quiet = [entry.at_s for entry in self.caller.entries(Kind.QUIET)]
+        return (sounds[1] - quiet[0]) * 1000 if len(sounds) > 1 else float("inf")
+
+    def truncations(self) -> int:
+        """Return how often the conversation was told that the caller heard only a part."""
+        return len([record for record in self.api.received if record.type == "conversation.item.truncate"])
+
+    def has_logged(self, line: str) -> bool:
+        """Say whether the call's log has this line."""
+        return any(line in logged for logged in self.log)
 
 
 Claim = tuple[str, Callable[[Ending], bool]]
@@ -102,7 +119,7 @@ def _words(*stems: str) -> tuple[Utterance, ...]:
     return tuple(Utterance(load(stem).text) for stem in stems)
 
 
-def _slowly(stem: str, rate: float) -> Reply:
+def _at_rate(stem: str, rate: float) -> Reply:
     return attrs.evolve(clip_reply(stem), rate=rate)
 
 
@@ -111,6 +128,11 @@ _SHORT: Final = clip_reply("he_reply_short")
 _STOPS: Final[Claim] = (
     f"the caller heard silence within {STOPPED_WITHIN_MS:.0f} ms of speaking",
     lambda end: end.stopped_after_ms() <= STOPPED_WITHIN_MS,
+)
+
+_CONFIRMED: Final[Claim] = (
+    "what stopped the answer was confirmed as speech, and nothing went on",
+    lambda end: end.has_logged(CONFIRMED_LINE) and not end.has_logged(RESUMED_LINE),
 )
 
 
@@ -148,14 +170,14 @@ STORIES: Final = (
     Story(
         "A caller who interrupts while the answer is still being generated",
         _asks_and_breaks_in("he_interrupt", heard_ms=2000),
-        Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 1.5), _SHORT)),
-        (_STOPS, ("the response was cancelled", lambda end: end.cancels() == 1), _requested(2)),
+        Script(utterances=_words("he_question", "he_interrupt"), replies=(_at_rate("he_reply_hours", 1.5), _SHORT)),
+        (_STOPS, _CONFIRMED, ("the response was cancelled", lambda end: end.cancels() == 1), _requested(2)),
     ),
     Story(
         "A caller who interrupts the tail, after the generation has ended",
         _asks_and_breaks_in("he_interrupt", heard_ms=6000),
-        Script(utterances=_words("he_question", "he_interrupt"), replies=(_slowly("he_reply_hours", 30.0), _SHORT)),
-        (_STOPS, _requested(2)),
+        Script(utterances=_words("he_question", "he_interrupt"), replies=(_at_rate("he_reply_hours", 30.0), _SHORT)),
+        (_STOPS, _CONFIRMED, _requested(2)),
     ),
     Story(
         "An English caller, answered in Hebrew",
@@ -163,16 +185,23 @@ STORIES: Final = (
         Script(utterances=_words("en_human"), replies=(clip_reply("he_reply_english"),)),
         (
             _requested(1),
-            ("the English words were accepted", lambda end: any("User said: I'm sorry" in line for line in end.log)),
-            ("no reply was flagged as not Hebrew", lambda end: not any("[LANGUAGE]" in line for line in end.log)),
+            ("the English words were accepted", lambda end: end.has_logged("User said: I'm sorry")),
+            ("no reply was flagged as not Hebrew", lambda end: not end.has_logged("[LANGUAGE]")),
         ),
     ),
     Story(
-        "A caller who coughs during the answer: it stops, and is given again",
+        "A caller who coughs during the answer: it stops, and goes on",
         _asks_and_breaks_in("cough", heard_ms=1000),
-        Script(utterances=(*_words("he_question"), Utterance("")), replies=(_HOURS, _SHORT)),
+        Script(utterances=(*_words("he_question"), Utterance("")), replies=(_at_rate("he_reply_hours", 30.0),)),
         (
-            _requested(2),
+            _STOPS,
+            (
+                f"the assistant went on within {WENT_ON_WITHIN_MS:.0f} ms, where it had stopped",
+                lambda end: end.went_on_after_ms() <= WENT_ON_WITHIN_MS and end.heard_replies() == 2,
+            ),
+            ("what stopped it was not confirmed as speech", lambda end: end.has_logged(RESUMED_LINE)),
+            ("nothing was truncated", lambda end: not end.truncations()),
+            _requested(1),
             ("the cough's item was deleted", lambda end: bool(end.api.records("conversation.item.deleted"))),
         ),
     ),

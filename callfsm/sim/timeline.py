@@ -1,11 +1,14 @@
 """One call as a readable timeline: what the caller did and heard, and what the machine did."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Final
 
+from callfsm.audit.recording import Step, read_journal, run
+from callfsm.effects import Log
+from callfsm.events import Event, ReplyTranscript, ResponseDone, TranscriptCompleted
 from callfsm.sim.media_line import Entry, Kind
+from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
 
 _TOLD = {
     Kind.SAY: "caller      begins to speak",
@@ -16,8 +19,20 @@ _TOLD = {
 }
 
 
+_INTERRUPTIONS: Final = {
+    BARGE_IN_LINE: "a stop",
+    CONFIRMED_LINE: "confirmed: somebody speaks",
+    RESUMED_LINE: "goes on: it was nobody",
+}
+_INDENT: Final = " " * 11
+"""Where a line begins that belongs to the one above it."""
+
+
 def timeline(log: list[Entry], started_s: float, journal: Path | None) -> list[str]:
-    """Return the lines of a call in order of time; seconds are counted from the call's first frame."""
+    """Return the lines of a call in order of time; seconds are counted from the call's first frame.
+
+    The journal, where there is one, is run again; JournalError where it cannot be read.
+    """
     moments = [(entry.at_s, _TOLD[entry.kind]) for entry in log if entry.kind in _TOLD]
     if journal is not None:
         moments += _of_journal(journal)
@@ -25,21 +40,23 @@ def timeline(log: list[Entry], started_s: float, journal: Path | None) -> list[s
 
 
 def _of_journal(path: Path) -> Iterator[tuple[float, str]]:
-    for line in path.read_text(encoding="utf-8").split("\n")[1:-1]:
-        event = json.loads(line)
-        if "at" in event and (told := _told(event)):
-            yield event["at"], told
+    for step in run(read_journal(path)):
+        if step.event is not None and (told := list(_told(step, step.event))):
+            yield step.event.at, f"\n{_INDENT}".join(told)
 
 
-def _told(event: dict[str, Any]) -> str:
-    told = ""
-    if event["event"] == "TranscriptCompleted":
-        told = f"transcript  {event['transcript']!r}"
-    elif event["event"] == "ReplyTranscript":
-        told = f"reply       {event['transcript']!r}"
-    elif event["event"] == "ResponseDone":
-        told = f"openai      response.done, {event['status']}"
-    if "to" in event:
-        change = f"machine     {event['state']} -> {event['to']} on {event['event']}"
-        told = f"{told}\n{'':11}{change}" if told else change
-    return told
+def _told(step: Step, event: Event) -> Iterator[str]:
+    match event:
+        case TranscriptCompleted(transcript=transcript):
+            yield f"transcript  {transcript!r}"
+        case ReplyTranscript(transcript=transcript, is_whole=True):
+            yield f"reply       {transcript!r}"
+        case ResponseDone(status=status):
+            yield f"openai      response.done, {status}"
+        case _:
+            pass
+    for effect in step.effects:
+        if isinstance(effect, Log) and effect.message in _INTERRUPTIONS:
+            yield f"machine     {_INTERRUPTIONS[effect.message]}"
+    for source, by, dest in step.moves:
+        yield f"machine     {source.name} -> {dest.name} on {by.__name__}"

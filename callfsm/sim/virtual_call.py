@@ -26,6 +26,7 @@ from callfsm.events import (
 from callfsm.hearing.turn import TurnPhase
 from callfsm.machine import dispatch
 from callfsm.sim.virtual_socket import VirtualSocket
+from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.wire import realtime, realtime_out, twilio
 
@@ -51,7 +52,8 @@ class Message:
 class Frame:
     """20 ms of the caller's line, the caller's turn before and after it, and whether it changed the call's state.
 
-    `is_loud`: at or above the threshold that was in force when the machine had taken it.
+    `has_settled`: it proved a stop of the assistant to be somebody, or nobody.
+    `is_loud`: at or above the limit that was in force when the machine had taken it.
     """
 
     at_s: float
@@ -60,6 +62,7 @@ class Frame:
     before: TurnPhase
     after: TurnPhase
     has_moved: bool
+    has_settled: bool = False
 
 
 @attrs.frozen
@@ -132,8 +135,8 @@ class VirtualCall:
             self._note("twilio", text)
         match message:
             case twilio.Media(media):
-                for rms, payload in self._framer.frames(media.payload):
-                    self._feed(RmsFrame(at, rms, payload))
+                for frame in self._framer.frames(media.payload):
+                    self._feed(RmsFrame(at, *frame))
             case twilio.MarkEchoed(mark):
                 self._feed(PlaybackMarked(at, mark.name))
             case twilio.Dtmf(dtmf):
@@ -156,15 +159,20 @@ class VirtualCall:
                 self._feed(event)
 
     def _feed(self, event: Event) -> None:
-        call, before = self.call, self.call.turn.phase
+        call, before, was_paused = self.call, self.call.turn.phase, self._is_paused()
         effects = dispatch(call, event)
         if isinstance(event, RmsFrame):
-            is_loud = event.rms >= call.gate.threshold_rms
-            self.happened.append(Frame(event.at, event.rms, is_loud, before, call.turn.phase, bool(call.moves)))
+            is_loud = event.rms >= call.gate.limit_rms
+            has_settled = was_paused and not self._is_paused()
+            frame = Frame(event.at, event.rms, is_loud, before, call.turn.phase, bool(call.moves), has_settled)
+            self.happened.append(frame)
         for effect in effects:
             self._perform(effect)
         self.happened += [Move(event.at, *move) for move in call.moves]
         self._arm()
+
+    def _is_paused(self) -> bool:
+        return self.call.playback.phase is PlaybackPhase.PAUSED
 
     def _perform(self, effect: Effect) -> None:
         match effect:

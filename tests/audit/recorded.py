@@ -33,12 +33,14 @@ class RecordedDialogue(Dialogue):
         clip_ms: int = 0,
         *,
         ready: bool = True,
+        clip_levels_rms: tuple[int, ...] = (),
     ) -> None:
         self.lines: list[Line] = []
         self.config = evolve(config or Config(), business=(business,))
         self.clip = audio(clip_ms)
         super().__init__(business, self.config, ready=False)
-        self.call = Call.begin(self.config, business, greeting_clip=self.clip)
+        self.clip_levels_rms = clip_levels_rms
+        self.call = Call.begin(self.config, business, greeting_clip=self.clip, greeting_levels_rms=clip_levels_rms)
         if ready:
             self.openai.is_ready()
 
@@ -62,7 +64,8 @@ class RecordedDialogue(Dialogue):
     def journal(self, **header: Any) -> list[Line]:
         """All lines of the journal so far; it breaks off where the call was not hung up."""
         ending = [end_of(self.call.end_reason)] if self.call.state is State.ENDED else []
-        return [header_of(self.config, greeting_clip_bytes=len(self.clip), **header), *self.lines, *ending]
+        clip = {"greeting_clip_bytes": len(self.clip), "greeting_clip_levels_rms": self.clip_levels_rms}
+        return [header_of(self.config, **clip, **header), *self.lines, *ending]
 
     def write(self, path: Path, **header: Any) -> Path:
         return write(path, self.journal(**header))
@@ -81,6 +84,7 @@ def header_of(config: Config, **more: Any) -> Line:
         "call_sid": "CA1",
         "business": "*",
         "greeting_clip_bytes": 0,
+        "greeting_clip_levels_rms": [],
         "config": config_values(config),
     } | more
 
@@ -119,6 +123,79 @@ def barged_in() -> RecordedDialogue:
     call.openai.had_nothing_to_cancel()
     call.openai.replies(1000)
     call.twilio.plays()
+    return call.hangs_up()
+
+
+def levels(ms: int, rms: int = 3000) -> tuple[int, ...]:
+    """How loud a reply is that pauses for 100 ms in each 400."""
+    return tuple(40 if place % 20 < 5 else rms for place in range(ms // 20))
+
+
+def gone_on() -> RecordedDialogue:
+    """A call in whose answer of 3 s somebody coughs after 1 s: it stops at 3.82 s, and goes on at 4.42 s."""
+    call = RecordedDialogue()
+    call.caller.silent(1500)
+    call.said("שלום, מתי אתם פתוחים?")
+    call.openai.begins()
+    call.openai.speaks(3000, levels_rms=levels(3000))
+    call.openai.words("אנחנו פתוחים בכל יום")
+    call.openai.finishes()
+    call.twilio.plays(1000)
+    call.caller.whispers(200)
+    call.openai.had_nothing_to_cancel()
+    call.caller.silent(420)
+    call.openai.transcribes("")
+    call.twilio.plays()
+    call.caller.silent(500)
+    return call.hangs_up()
+
+
+def continued() -> RecordedDialogue:
+    """A call whose answer is stopped by a click while it is being generated, goes on, and is continued."""
+    call = RecordedDialogue()
+    call.caller.silent(1500)
+    call.said("שלום, מתי אתם פתוחים?")
+    call.openai.begins()
+    call.openai.speaks(2000)
+    call.openai.words("אנחנו פתוחים", is_whole=False)
+    call.twilio.plays(1000)
+    call.caller.whispers(40)
+    call.openai.finishes("cancelled")
+    call.caller.silent(580)
+    call.twilio.plays()
+    call.openai.begins()
+    call.openai.speaks(800)
+    call.openai.words("בכל יום")
+    call.openai.finishes()
+    call.twilio.plays()
+    return call.hangs_up()
+
+
+def whispered() -> RecordedDialogue:
+    """A call whose caller whispers over the answer at 3.82 s; it goes on at 4.42 s, and stops for the words at 5.02 s."""
+    call = RecordedDialogue()
+    call.caller.silent(1500)
+    call.said("שלום, מתי אתם פתוחים?")
+    call.openai.replies(3000)
+    call.twilio.plays(1000)
+    call.caller.whispers(400)
+    call.openai.had_nothing_to_cancel()
+    call.caller.silent(220)
+    call.twilio.plays(600)
+    call.openai.transcribes("רגע אחד")
+    call.openai.had_nothing_to_cancel()
+    call.openai.replies(600)
+    call.twilio.plays()
+    return call.hangs_up()
+
+
+def noisy() -> RecordedDialogue:
+    """A call on whose line noise of 250 RMS sets in for 6 s behind the calibration, and ends."""
+    call = RecordedDialogue()
+    call.caller.silent(1500)
+    call.caller.hums(6000, 250.0)
+    call.openai.transcribes("")
+    call.caller.silent(3000)
     return call.hangs_up()
 
 

@@ -25,6 +25,7 @@ from callfsm.events import (
     ResponseCreated,
     ResponseDone,
     RmsFrame,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
@@ -44,8 +45,8 @@ def of(make: Callable[[float, Call], Event]) -> Step:
     return lambda at, call: [make(at, call)]
 
 
-def frames(count: int, rms: float) -> Step:
-    return lambda at, _call: [RmsFrame(at, rms, "f")] * count
+def frames(count: int, rms: float, voicing: float = 0.0) -> Step:
+    return lambda at, _call: [RmsFrame(at, rms, "f", voicing)] * count
 
 
 def named(call: Call) -> str:
@@ -61,12 +62,17 @@ def mark(call: Call) -> str:
     return call.playback.marks[0].name if call.playback.marks else "m0"
 
 
-LOUD_FRAME, CLICK, SPEECH = frames(1, LOUD), frames(4, LOUD), frames(15, LOUD)
-WEAK_FRAME, SILENCE = frames(1, QUIET), frames(30, QUIET)
+LOUD_FRAME, CLICK, SPEECH = frames(1, LOUD, 1.0), frames(4, LOUD), frames(15, LOUD, 1.0)
+WEAK_FRAME, SILENCE, COUGH = frames(1, QUIET), frames(30, QUIET), frames(31, LOUD)
+NOISE, HUM = frames(250, 250.0), frames(250, 130.0)
 NAMED = of(lambda at, call: AudioCommitted(at, f"i{call._event_ids}"))
+MADE_UP = of(lambda at, call: TranscriptCompleted(at, named(call), "תודה שצפיתם"))
+CANCELLED = of(lambda at, call: ResponseDone(at, response(call), call.response.turn, "cancelled"))
 ACCEPTED = of(lambda at, call: TranscriptCompleted(at, named(call), "שלום לך"))
 BEGUN = of(lambda at, call: ResponseCreated(at, f"r{call.response.turn}", call.response.turn))
-HEARD = of(lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(900)))
+HEARD = of(
+    lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(900), (3000,) * 30 + (40,) * 15)
+)
 LOOKED_UP = of(lambda at, call: ToolCalled(at, response(call), f"c{call.response.turn}", "lookup", "{}"))
 ANSWERED = of(lambda at, call: ToolAnswered(at, next(iter(call.tools), "c0"), "{}"))
 GOODBYE = of(lambda at, call: ToolCalled(at, response(call), "c3", "hang_up", "{}"))
@@ -89,6 +95,11 @@ LIKELY: list[Step] = [
     of(lambda at, call: AudioDelta(at, response(call), f"a{call.response.turn}", audio(100))),
     of(lambda at, call: AudioDelta(at, response(call), f"b{call.response.turn}", audio(900))),
     of(lambda at, call: ReplyTranscript(at, response(call), "Hello there")),
+    of(lambda at, call: ReplyTranscript(at, response(call), "שלום ", is_whole=False)),
+    of(lambda at, _call: SpeechDetected(at)),
+    COUGH,
+    MADE_UP,
+    CANCELLED,
     of(
         lambda at, call: ResponseDone(
             at, response(call), call.response.turn, "completed", (f"a{call.response.turn}",)
@@ -147,6 +158,10 @@ SEQUENCES: list[tuple[Step, ...]] = [
     (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD),
     (BEGUN, CLICK, HEARD),
     (BEGUN, HEARD, LOUD_FRAME),
+    (BEGUN, HEARD, LOUD_FRAME, CANCELLED, COUGH),
+    (COUGH, CANCELLED, NAMED),
+    (SPEECH, CANCELLED, SILENCE, NAMED),
+    (NOISE, HUM, SILENCE),
     (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, LOOKED_UP),
     (SPEECH, SILENCE, NAMED, ACCEPTED, BEGUN, HEARD, GOODBYE),
     (BEGUN, HEARD, LOOKED_UP, LOUD_FRAME),
@@ -171,4 +186,5 @@ def performed(business: Business, clip_ms: int, script: Script) -> tuple[Recordi
             effects += dispatch(call, event)
             entries.append(Entry(0, event, source, call.state))
     header = {"call_sid": "CA1", "business": "*", "greeting_clip_bytes": len(audio(clip_ms)), "started": ""}
+    header["greeting_clip_levels_rms"] = []
     return Recording(Path("none"), header, config, tuple(entries), None, is_torn=True), effects

@@ -11,20 +11,31 @@ import pytest
 
 from callfsm.audit import journal as journal_module
 from callfsm.audit.journal import Journal, JournalWriter, line_of
-from callfsm.events import EVENTS, AudioDelta, CallEnded, ResponseDone, RmsFrame
+from callfsm.events import EVENTS, AudioDelta, CallEnded, ReplyTranscript, ResponseDone, RmsFrame
 from callfsm.states.base import State
 
 LINES = [
     ("frame", RmsFrame(1.5, 80.0, "secret"), {"at": 1.5, "event": "RmsFrame", "rms": 80.0}),
     ("audio", AudioDelta(2.0, "r", "i", b"12345678"),
      {"at": 2.0, "event": "AudioDelta", "response_id": "r", "item_id": "i", "audio_bytes": 8}),
+    ("voice", RmsFrame(1.5, 800.0, "secret", 0.62), {"at": 1.5, "event": "RmsFrame", "rms": 800.0, "voicing": 0.62}),
+    ("levels", AudioDelta(2.0, "r", "i", b"12345678", (300,)),
+     {"at": 2.0, "event": "AudioDelta", "response_id": "r", "item_id": "i", "levels_rms": (300,), "audio_bytes": 8}),
+    ("words as they come", ReplyTranscript(2.5, "r", "so", is_whole=False),
+     {"at": 2.5, "event": "ReplyTranscript", "response_id": "r", "transcript": "so", "is_whole": False}),
+    ("words", ReplyTranscript(2.5, "r", "so far"),
+     {"at": 2.5, "event": "ReplyTranscript", "response_id": "r", "transcript": "so far"}),
+    ("done without items", ResponseDone(3.0, None, None, "cancelled"),
+     {"at": 3.0, "event": "ResponseDone", "response_id": None, "turn": None, "status": "cancelled"}),
     ("done", ResponseDone(3.0, "r", 1, "completed", ("i",)),
      {"at": 3.0, "event": "ResponseDone", "response_id": "r", "turn": 1, "status": "completed", "item_ids": ("i",)}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("event", "line"), [pytest.param(*c[1:], id=c[0]) for c in LINES])
-def test_line_holds_all_of_an_event_but_its_audio(event: Any, line: dict[str, Any]) -> None:
+def test_line_holds_all_of_an_event_but_its_audio_and_what_is_as_it_is_by_default(
+    event: Any, line: dict[str, Any]
+) -> None:
     assert line_of(event, State.LISTENING, State.LISTENING) == {**line, "state": "LISTENING"}
 
 
@@ -52,7 +63,7 @@ def test_journal_has_a_header_its_events_and_an_end(tmp_path: Path) -> None:
 
     assert journal.path.name == "20261122T000000Z-CA1.jsonl"
     assert read(journal) == [
-        {"journal": 1, "call_sid": "CA1"},
+        {"journal": 2, "call_sid": "CA1"},
         {"at": 1.0, "event": "RmsFrame", "rms": 80.0, "state": "CALIBRATING"},
         {"end": {"reason": "hangup"}},
     ]
@@ -127,4 +138,4 @@ def test_full_disk_ends_when_there_is_room_again(tmp_path: Path, monkeypatch: py
     writer.close()
 
     assert torn.path.read_text(encoding="utf-8").split("\n") == ['{"jou', '{"end":{"reason":"hangup"}}', ""]
-    assert read(next_one) == [{"journal": 1, "call_sid": "CA2"}]
+    assert read(next_one) == [{"journal": 2, "call_sid": "CA2"}]

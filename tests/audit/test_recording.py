@@ -13,7 +13,19 @@ from callfsm.config import Config, GateConfig
 from callfsm.effects import INFO, WARNING, Effect, Log
 from callfsm.events import CallEnded, RmsFrame, TimerFired
 from callfsm.states.base import State
-from tests.audit.recorded import HEADER, Line, answered, barged_in, end_of, header_of, write
+from tests.audit.recorded import (
+    HEADER,
+    Line,
+    answered,
+    barged_in,
+    continued,
+    end_of,
+    gone_on,
+    header_of,
+    noisy,
+    whispered,
+    write,
+)
 from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS, audio
 
 FRAME = line_of(RmsFrame(1.0, 80.0), State.CALIBRATING, State.CALIBRATING)
@@ -40,6 +52,11 @@ def why(path: Path) -> str:
     return text.removeprefix(f"{path}, ")
 
 
+def bare(lines: list[Line]) -> list[Line]:
+    """Lines without the states, and their values as JSON has them."""
+    return [json.loads(json.dumps({key: line[key] for key in line if key not in {"state", "to"}})) for line in lines]
+
+
 def test_journal_gives_back_its_events_and_states(tmp_path: Path) -> None:
     recording = read_journal(answered().write(tmp_path / "j"))
 
@@ -49,7 +66,7 @@ def test_journal_gives_back_its_events_and_states(tmp_path: Path) -> None:
     assert (recording.call_sid, recording.is_torn, recording.end) == ("CA1", False, end_of("hangup")["end"])
 
 
-@pytest.mark.parametrize("made", [answered, barged_in])
+@pytest.mark.parametrize("made", [answered, barged_in, gone_on, continued, whispered, noisy])
 def test_call_runs_again_as_it_was_recorded(tmp_path: Path, made: Any) -> None:
     call = made()
     steps = list(run(read_journal(call.write(tmp_path / "j"))))
@@ -72,6 +89,22 @@ def test_greeting_recording_is_as_long_as_it_was(tmp_path: Path) -> None:
     path = write(tmp_path / "j", [header_of(config, greeting_clip_bytes=4000)])
 
     assert len(read_journal(path).begin().greeting_clip) == 4000
+
+
+def test_greeting_recording_is_as_loud_as_it_was(tmp_path: Path) -> None:
+    config = Config(business=(GREETING_BUSINESS,))
+    path = write(tmp_path / "j", [header_of(config, greeting_clip_bytes=320, greeting_clip_levels_rms=[300, 0])])
+
+    assert read_journal(path).begin().greeting_levels_rms == (300, 0)
+
+
+@pytest.mark.parametrize("made", [gone_on, continued, whispered, noisy])
+def test_what_a_line_leaves_out_is_as_it_is_by_default(tmp_path: Path, made: Any) -> None:
+    call = made()
+    events = [entry.what for entry in read_journal(call.write(tmp_path / "j")).entries]
+    told = [line_of(event, State.ENDED, State.ENDED) for event in events if not isinstance(event, Log)]
+
+    assert bare(call.lines) == bare(told)
 
 
 def test_business_is_the_one_that_was_called(tmp_path: Path) -> None:
@@ -150,8 +183,9 @@ FILES = [
     ("a number", b"5\n", "line 1: is not an object"),
     ("another file", b'{"a":1}\n', "line 1: is not the header of a journal of callfsm"),
     ("a version that is no number", b'{"journal":true}\n', "line 1: is not the header of a journal of callfsm"),
-    ("another version", b'{"journal":2}\n', "line 1: is of journal format 2; this version reads format 1"),
-    ("a header without a call", b'{"journal":1}\n', "line 1: the header has no business, call_sid, config, greeting_clip_bytes, started"),
+    ("an older version", b'{"journal":1}\n', "line 1: is of journal format 1; this version reads format 2"),
+    ("a newer version", b'{"journal":3}\n', "line 1: is of journal format 3; this version reads format 2"),
+    ("a header without a call", b'{"journal":2}\n', "line 1: the header has no business, call_sid, config, greeting_clip_bytes, greeting_clip_levels_rms, started"),
     ("lists without end", b"[" * 1_000_000 + b"\n", "line 1: is not JSON"),
     ("a number without end", b"1" * 1_000_000 + b"\n", "line 1: is not JSON"),
 ]  # fmt: skip
@@ -180,6 +214,8 @@ HEADERS: list[tuple[Line, str]] = [
     ({"greeting_clip_bytes": True}, "line 1: the header's greeting_clip_bytes is not of the right form"),
     ({"greeting_clip_bytes": -1}, "line 1: the header's greeting_clip_bytes is not of the right form"),
     ({"greeting_clip_bytes": 10**18}, "line 1: the header's greeting_clip_bytes is not of the right form"),
+    ({"greeting_clip_levels_rms": 5}, "line 1: the header's greeting_clip_levels_rms is not of the right form"),
+    ({"greeting_clip_levels_rms": [5, 0.5]}, "line 1: the header's greeting_clip_levels_rms is not of the right form"),
     ({"config": "none"}, "line 1: the header's config is not of the right form"),
     ({"config": {"gate": {"volume": 3}}}, "line 1: its configuration is not one of this version: gate.volume: is not a key of the configuration"),
     ({"config": {"gate": 3}}, "line 1: its configuration is not one of this version: gate: is not of the right form"),
@@ -211,6 +247,9 @@ LINES: list[tuple[str, Line, str]] = [
     ("audio in words", DELTA | {"audio_bytes": "8"}, "audio_bytes must be a whole number from 1 to 268435456"),
     ("no audio", DELTA | {"audio_bytes": 0}, "audio_bytes must be a whole number from 1 to 268435456"),
     ("audio without end", DELTA | {"audio_bytes": 10**15}, "audio_bytes must be a whole number from 1 to 268435456"),
+    ("levels in words", DELTA | {"levels_rms": "loud"}, "Expected `array`, got `str` - at `$.levels_rms`"),
+    ("a level in half", DELTA | {"levels_rms": [0.5]}, "Expected `int`, got `float` - at `$.levels_rms[0]`"),
+    ("a voice in words", FRAME | {"voicing": "yes"}, "Expected `float`, got `str` - at `$.voicing`"),
     ("a turn in half", DONE | {"turn": 1.5}, "Expected `int | null`, got `float` - at `$.turn`"),
     ("one item for items", DONE | {"item_ids": "i"}, "Expected `array`, got `str` - at `$.item_ids`"),
     ("a field too many", FRAME | {"volume": 3}, "RmsFrame has no volume"),
@@ -222,6 +261,21 @@ LINES: list[tuple[str, Line, str]] = [
 
 @pytest.mark.parametrize(("line", "text"), [pytest.param(*c[1:], id=c[0]) for c in LINES])
 def test_line_that_is_no_event_is_refused(tmp_path: Path, line: Line, text: str) -> None:
+    path = write(tmp_path / "j", [HEADER, FRAME, line, FRAME])
+
+    assert f"line 3: is no event of this version: {text}" == why(path)
+
+
+BEYOND: list[tuple[str, Line, str]] = [
+    ("more than a whole voice", FRAME | {"voicing": 5.0}, "voicing must be a number from 0 to 1"),
+    ("less than none", FRAME | {"voicing": -1.0}, "voicing must be a number from 0 to 1"),
+    ("a level beyond full scale", DELTA | {"levels_rms": [10**18]}, "levels_rms must be numbers from 0 to 32768"),
+    ("a level below nothing", DELTA | {"levels_rms": [-1]}, "levels_rms must be numbers from 0 to 32768"),
+]
+
+
+@pytest.mark.parametrize(("line", "text"), [pytest.param(*c[1:], id=c[0]) for c in BEYOND])
+def test_number_that_cannot_be_is_refused(tmp_path: Path, line: Line, text: str) -> None:
     path = write(tmp_path / "j", [HEADER, FRAME, line, FRAME])
 
     assert f"line 3: is no event of this version: {text}" == why(path)

@@ -153,20 +153,37 @@ def test_a_frame_says_where_a_turn_begins_and_ends_and_what_moves_the_call() -> 
     assert turns == [("SILENT", "SPEAKING"), ("SPEAKING", "UNSETTLED")]
 
 
-def test_a_barge_in_clears_cancels_and_truncates_in_the_step_of_the_loud_frame() -> None:
+def test_a_barge_in_clears_and_cancels_in_the_step_of_the_loud_frame_and_truncates_when_it_is_proven() -> None:
     performance = perform(INTERRUPTED)
     messages = wire(performance)
     clear = messages.index("> clear")
     (at_s,) = {each.at_s for each in performance.happened if isinstance(each, Message) and each.name == "clear"}
     (silence, *_) = performance.ending.caller.entries(Kind.QUIET)
 
-    assert messages[clear : clear + 3] == ["> clear", "> response.cancel", "> conversation.item.truncate"]
+    truncate, commit = (
+        messages.index("> conversation.item.truncate"),
+        messages.index("> input_audio_buffer.commit", clear),
+    )
+    stopped, proven = (number for number, line in enumerate(performance.ending.log) if line.startswith("[BARGE-IN]"))
+
+    assert messages[clear : clear + 2] == ["> clear", "> response.cancel"]
+    assert clear < truncate < commit
+    assert performance.ending.log[stopped].endswith("sending response.cancel")
+    assert performance.ending.log[proven] == "[BARGE-IN] Confirmed as speech"
     assert changes(performance)[4:6] == ["RmsFrame CANCELLING", "ResponseDone LISTENING"]
     assert silence.at_s == pytest.approx(at_s + TWILIO_MS / 1000)
 
 
 def test_a_cancel_that_finds_no_response_is_answered_by_an_error_and_the_caller_has_the_floor() -> None:
     assert changes(perform(TAIL))[4:6] == ["RmsFrame CANCELLING", "RealtimeError LISTENING"]
+
+
+def test_a_cough_has_the_answer_go_on_from_the_floor_with_what_had_come_of_it() -> None:
+    performance = perform(COUGHED)
+
+    assert changes(performance)[4:7] == ["RmsFrame CANCELLING", "RealtimeError LISTENING", "ReplyDue AI_GRACE"]
+    assert wire(performance).count("> clear") == 1
+    assert "> conversation.item.truncate" not in wire(performance)
 
 
 def test_the_call_ends_with_the_callers_stop_and_closes_both_sockets() -> None:

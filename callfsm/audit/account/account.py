@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from attrs import define, evolve, field
+from attrs import define, field
 
-from callfsm.audit.account.replies import Before, Replies
+from callfsm.audit.account.barge_ins import BargeIn, BargeIns
+from callfsm.audit.account.before import Before
+from callfsm.audit.account.frames import frame_of, gated, news_of
+from callfsm.audit.account.replies import Replies
 from callfsm.audit.account.utterances import Utterances, deadlines
 from callfsm.audit.account.values import (
     Account,
@@ -12,25 +15,29 @@ from callfsm.audit.account.values import (
     End,
     Frame,
     Line,
+    LineChange,
     Note,
 )
 from callfsm.audit.recording import Recording, Step, is_gate_line, run
 from callfsm.call import Call
 from callfsm.config import Config
-from callfsm.effects import CommitAudio, Effect, Log
+from callfsm.effects import Log
 from callfsm.events import (
     DtmfReceived,
     Event,
     RealtimeError,
     RealtimeLost,
     RealtimeReady,
+    ReplyDue,
     RmsFrame,
+    SpeechDetected,
     TimerFired,
     ToolAnswered,
     ToolCalled,
+    TranscriptCompleted,
     TranscriptFailed,
 )
-from callfsm.machine import dispatch
+from callfsm.hearing.mulaw import BYTES_PER_MS
 from callfsm.states.base import State
 
 
@@ -62,7 +69,11 @@ class _Account:
     changes: list[tuple[float, State]] = field(factory=list)
     utterances: Utterances = field(factory=Utterances)
     replies: Replies = field(factory=Replies)
+    barge_ins: BargeIns = field(factory=BargeIns)
+    line: list[LineChange] = field(factory=list)
     calibrated_at: float | None = None
+    calibrated_to: tuple[float, float] | None = None
+    """The noise floor and the threshold that calibration found."""
     at: float = 0.0
     error: str = ""
     departures: int = 0
@@ -93,37 +104,57 @@ class _Account:
         self.utterances.settled(step.call, event, step.effects, settled)
         if isinstance(event, RmsFrame):
             self._hear(step, event)
-        self.replies.follow(step, event, before, self.utterances.place_of_open())
+        self.replies.follow(step, event, before)
+        self._stop(step, event, before)
 
     def _hear(self, step: Step, event: RmsFrame) -> None:
         call = step.call
         is_measured = step.source is State.CALIBRATING and step.dest is not State.CALIBRATING
-        self.frames.append(_frame(call, event, _state_at(step), step.effects))
+        self.frames.append(frame_of(call, event, _state_at(step), step.effects))
         if is_measured:
             self.calibrated_at = event.at
-            self.frames, self.utterances = _gated(call, self.frames)
+            self.calibrated_to = call.gate.line.noise_rms, call.gate.threshold_rms
+            self.frames, self.utterances = gated(call, self.frames)
             self.utterances.adopt(call)
         else:
+            self.line += news_of(call, event, step.effects)
             self.utterances.heard(call, event.at, len(self.frames))
+
+    def _stop(self, step: Step, event: Event, before: Before) -> None:
+        gate, replies = step.call.gate, self.replies.drafts
+        heard, generated = (replies[-1].heard, replies[-1].generated) if replies else (0, 0)
+        stop = BargeIn(
+            at=event.at,
+            rms=event.rms if isinstance(event, RmsFrame) else 0.0,
+            limit_rms=gate.limit_rms,
+            heard_ms=heard // BYTES_PER_MS,
+            generated_ms=generated // BYTES_PER_MS,
+            reply=len(replies) - 1,
+            utterance=self.utterances.place_of_open(),
+        )
+        words_of = self.utterances.place_of(event.item_id) if isinstance(event, TranscriptCompleted) else None
+        self.barge_ins.follow(step, event, before, stop, words_of)
 
     def finished(self, call: Call) -> Account:
         recorded = self.recording.end or {}
         reason = call.end_reason or str(recorded.get("reason", ""))
         times = [frame.at for frame in self.frames]
         bounds = [*self.changes, (self.at, State.ENDED)]
+        noise_rms, threshold_rms = self.calibrated_to or (call.gate.line.noise_rms, call.gate.threshold_rms)
         return Account(
             header=self.recording.header,
             config=call.config,
             business=call.business,
             started_at=self.recording.started_at,
-            noise_floor_rms=call.gate.noise_floor_rms,
-            threshold_rms=call.gate.threshold_rms,
+            noise_floor_rms=noise_rms,
+            threshold_rms=threshold_rms,
             calibrated_at=self.calibrated_at,
             frames=tuple(self.frames),
+            line=tuple(self.line),
             bands=tuple(Band(bounds[i][1], bounds[i][0], bounds[i + 1][0]) for i in range(len(bounds) - 1)),
-            utterances=self.utterances.finished(times, call.gate.threshold_rms),
-            replies=self.replies.finished(),
-            barge_ins=tuple(self.replies.barge_ins),
+            utterances=self.utterances.finished(times),
+            replies=self.replies.finished(call, self.at),
+            barge_ins=tuple(self.barge_ins.stops),
             notes=tuple(self.notes),
             lines=tuple(self.lines),
             end=End(self.at, reason, self.recording.is_torn, self.error),
@@ -136,6 +167,8 @@ def _what(event: Event) -> str:
     match event:
         case DtmfReceived(digit=digit):
             what = f"The caller pressed {digit}."
+        case SpeechDetected():
+            what = "The detector was sure of speech."
         case RealtimeReady():
             what = "The Realtime session was ready."
         case RealtimeLost():
@@ -153,35 +186,15 @@ def _what(event: Event) -> str:
     return what
 
 
-def _frame(call: Call, event: RmsFrame, state: State, effects: tuple[Effect, ...]) -> Frame:
-    threshold_rms = call.gate.threshold_rms
-    is_loud, was_dropped = event.rms >= threshold_rms, any(map(is_gate_line, effects))
-    # The loud frame that fills up a turn passes, though no utterance is open any more behind it.
-    ends_turn = is_loud and not was_dropped and any(isinstance(effect, CommitAudio) for effect in effects)
-    is_open = call.is_gate_open or ends_turn
-    return Frame(event.at, event.rms, threshold_rms, state, is_loud, is_open, was_dropped)
-
-
 def _changes(step: Step, event: Event, deadline: float) -> Iterator[tuple[float, State]]:
+    at = event.at
     for _, by, state in step.moves:
-        # A deadline that has passed by the event's time is fed first, at its own time.
-        at = min(deadline, event.at) if by is TimerFired else event.at
+        # A deadline that has passed by the event's time is fed first, at its own time, and what it makes due with it.
+        if by is not ReplyDue:
+            at = min(deadline, event.at) if by is TimerFired else event.at
         yield at, state
 
 
 def _state_at(step: Step) -> State:
     """Return the state in which the step's own event came: a deadline that had passed came before it."""
     return next((state for _, by, state in reversed(step.moves) if by is TimerFired), step.source)
-
-
-def _gated(call: Call, frames: list[Frame]) -> tuple[list[Frame], Utterances]:
-    """Gate the frames of the calibration one by one, in a call of their own with the same noise and no session."""
-    gate = evolve(call.config.gate, calibration_ms=0, quiet_rms=0.0, default_noise_floor=call.gate.noise_floor_rms)
-    business = evolve(call.business, enable_greeting=False, greeting_clip="")
-    other = Call.begin(evolve(call.config, gate=gate), business)
-    gated, utterances = list[Frame](), Utterances()
-    for frame in frames:
-        effects = dispatch(other, RmsFrame(frame.at, frame.rms))
-        gated.append(_frame(other, RmsFrame(frame.at, frame.rms), State.CALIBRATING, tuple(effects)))
-        utterances.heard(other, frame.at, len(gated))
-    return gated, utterances

@@ -1,14 +1,14 @@
 """Following the assistant's replies through a call that is run again: what was generated, and what was heard."""
 
-import copy
 from typing import Any, Final
 
 from attrs import define, evolve, field
 
-from callfsm.audit.account.values import BargeIn, Reply, ReplyFate, ReplyKind
+from callfsm.audit.account.before import Before
+from callfsm.audit.account.values import Reply, ReplyFate, ReplyKind, Stretch
 from callfsm.audit.recording import Step
 from callfsm.call import Call
-from callfsm.effects import Count, CreateResponse, PlayAudio
+from callfsm.effects import CancelResponse, Count, CreateResponse, Effect, Log, PlayAudio
 from callfsm.events import (
     AudioDelta,
     CallEnded,
@@ -23,13 +23,14 @@ from callfsm.events import (
     ToolCalled,
 )
 from callfsm.hearing.mulaw import BYTES_PER_MS
-from callfsm.speaking.playback import Playback, PlaybackPhase
+from callfsm.speaking.playback import PlaybackPhase
+from callfsm.speaking.prompts import continue_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
+from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE
 
 AUDIBLE: Final = frozenset({PlaybackPhase.PLAYING, PlaybackPhase.HEARD})
 _IN_FLIGHT: Final = frozenset({ResponsePhase.REQUESTED, ResponsePhase.ACTIVE})
-BARGE_IN: Final = (State.AI_SPEAKING, RmsFrame, State.CANCELLING)
 
 
 @define(eq=False)
@@ -37,30 +38,35 @@ class _Draft:
     reply: Reply
     turn: int
     response_id: str | None = None
+    words: str = ""
+    """Those of its finished pieces."""
     generated: int = 0
+    heard: int = 0
+    """How far it has been heard, in bytes, up to the newest stop."""
+    began: tuple[float, int] | None = None
+    """Since when it is audible, and from which place, in ms; None in silence."""
     has_called_tool: bool = False
+    is_cut: bool = False
+    """It was cancelled while it was being generated, after the caller had begun to hear it."""
     is_lost: bool = False
     is_over: bool = False
 
     def note(self, **fields: Any) -> None:
         self.reply = evolve(self.reply, **fields)
 
+    def is_audible_from(self, at: float, from_ms: int) -> None:
+        self.began = at, from_ms
+        if self.reply.audible_from is None:
+            self.note(audible_from=at)
 
-@define(eq=False)
-class Before:
-    """What is needed of a call as it was before an event; the call itself goes on changing."""
-
-    playback: Playback
-    phase: ResponsePhase
-    deadline: float
-    digits: str
-
-    @classmethod
-    def of(cls, call: Call) -> "Before":
-        """Return it of a call as it is now."""
-        playback = copy.copy(call.playback)
-        playback.marks = call.playback.marks.copy()
-        return cls(playback, call.response.phase, call.deadline, call.digits)
+    def is_audible_to(self, at: float, heard: int) -> None:
+        """Note that the caller hears no more, having heard up to this place, in bytes."""
+        self.heard = max(self.heard, heard)
+        if self.began is not None:
+            began_at, from_ms = self.began
+            stretch = Stretch(began_at, max(at, began_at), from_ms, max(heard // BYTES_PER_MS, from_ms))
+            self.note(stretches=(*self.reply.stretches, stretch), heard_ms=self.heard // BYTES_PER_MS)
+            self.began = None
 
 
 @define(eq=False)
@@ -68,95 +74,126 @@ class Replies:
     """The replies so far, in the order in which they were requested."""
 
     drafts: list[_Draft] = field(factory=list)
-    barge_ins: list[BargeIn] = field(factory=list)
 
-    def follow(self, step: Step, event: Event, before: Before, utterance: int) -> None:
-        """Note what an event did to them; `utterance` is the place of the one that the caller spoke last."""
+    def follow(self, step: Step, event: Event, before: Before) -> None:
+        """Note what an event did to them."""
         if not isinstance(event, RmsFrame):
             self._receive(step, event, before)
-        self._settle(step, event, before, utterance)
+        self._settle(step, event, before)
         for effect in step.effects:
             if isinstance(effect, CreateResponse):
-                self._settle(step, event, before, utterance)
-                kind = ReplyKind.GREETING if step.call.response.kind is Owed.GREETING else ReplyKind.REPLY
-                self._begin(kind, event.at, effect.turn)
+                self._settle(step, event, before)
+                self._begin(_kind(step.call, effect), event.at, effect.turn)
             elif isinstance(effect, PlayAudio) and not step.call.response.turn:
-                self._play_clip(step.call, event.at, effect)
-        if step.call.playback.phase in AUDIBLE and self.drafts[-1].reply.audible_from is None:
-            self.drafts[-1].note(audible_from=event.at)
+                self._play_clip(step.call, event.at, effect, before)
+        if step.call.playback.phase in AUDIBLE and self.drafts[-1].began is None:
+            goes_on = before.playback.phase is PlaybackPhase.PAUSED
+            self.drafts[-1].is_audible_from(before.time_of(step, event) if goes_on else event.at, _place_ms(step))
 
-    def finished(self) -> tuple[Reply, ...]:
-        """Return them; those that are not over yet were cut by the end of the journal."""
+    def finished(self, call: Call, at: float) -> tuple[Reply, ...]:
+        """Return them, of a call that is followed up to this time; those not over were cut by the journal's end."""
         for draft in self.drafts:
             if not draft.is_over:
+                draft.is_audible_to(at, call.playback.heard(at))
                 draft.note(fate=ReplyFate.UNFINISHED, why="the journal breaks off")
         return tuple(evolve(draft.reply, generated_ms=draft.generated // BYTES_PER_MS) for draft in self.drafts)
 
     def _begin(self, kind: ReplyKind, at: float, turn: int) -> None:
         self.drafts.append(_Draft(Reply(kind, at, None, None, None, None, 0, 0, "", ReplyFate.UNFINISHED), turn))
 
-    def _play_clip(self, call: Call, at: float, effect: PlayAudio) -> None:
+    def _play_clip(self, call: Call, at: float, effect: PlayAudio, before: Before) -> None:
         # Nothing was ever requested: what plays is the recording.
         if not self.drafts:
             self._begin(ReplyKind.CLIP, at, 0)
             self.drafts[-1].note(words=call.business.greeting)
-        self.drafts[-1].generated += len(effect.audio)
+        if before.playback.phase is PlaybackPhase.IDLE:
+            self.drafts[-1].generated += len(effect.audio)
 
     def _receive(self, step: Step, event: Event, before: Before) -> None:
+        is_dropped = any(isinstance(effect, Count) for effect in step.effects)
         for draft in self.drafts:
             match event:
                 case ResponseCreated(turn=turn) if turn == draft.turn:
                     draft.response_id = event.response_id
                     draft.note(begun_at=event.at)
+                case ReplyTranscript(is_whole=True) if event.response_id == draft.response_id:
+                    draft.words += event.transcript
+                    draft.note(words=draft.words)
                 case ReplyTranscript() if event.response_id == draft.response_id:
                     draft.note(words=draft.reply.words + event.transcript)
                 case ResponseDone(status=status) if event.turn == draft.turn:
                     draft.note(status=status)
-                case AudioDelta() if event.response_id == draft.response_id and not draft.is_over:
+                case AudioDelta() if event.response_id == draft.response_id and not (draft.is_over or is_dropped):
                     draft.generated += len(event.audio)
                 case ToolCalled() if event.response_id == draft.response_id:
-                    draft.has_called_tool |= not any(isinstance(effect, Count) for effect in step.effects)
+                    draft.has_called_tool |= not is_dropped
                 case RealtimeLost() if before.phase in _IN_FLIGHT and not draft.is_over:
                     draft.is_lost = True
 
-    def _settle(self, step: Step, event: Event, before: Before, utterance: int) -> None:
+    def _settle(self, step: Step, event: Event, before: Before) -> None:
         draft = self.drafts[-1] if self.drafts else None
         if draft is None or draft.is_over:
             return
         if draft.reply.audible_from is not None:
-            if step.call.playback.phase not in AUDIBLE or step.dest is State.ENDED:
-                self._stop(draft, step, event, before, utterance)
+            draft.is_cut |= before.phase is ResponsePhase.ACTIVE and _is_cancelled(draft, step.effects)
+            phase = step.call.playback.phase
+            if phase not in AUDIBLE or step.dest is State.ENDED:
+                _hush(draft, step, event, before)
+                if phase is not PlaybackPhase.PAUSED or step.dest is State.ENDED:
+                    _end(draft, step, event, before)
         elif _is_given_up(step.call, draft):
             draft.is_over = True
             fate, why = _why_unheard(draft, step, event, before)
             draft.note(fate=fate, why=why, over_at=event.at)
 
-    def _stop(self, draft: _Draft, step: Step, event: Event, before: Before, utterance: int) -> None:
-        draft.is_over = True
-        playback = before.playback
-        mark = playback.pending_mark(event.name) if isinstance(event, PlaybackMarked) else None
-        if mark is not None:
-            playback.confirm(event.at, mark)
-        heard = playback.heard(event.at)
-        heard_ms = heard // BYTES_PER_MS
-        is_complete = before.phase is not ResponsePhase.ACTIVE or isinstance(event, ResponseDone)
-        fate, why = ReplyFate.CUT, "no more of it came"
-        if BARGE_IN in step.moves and isinstance(event, RmsFrame):
-            fate, why = ReplyFate.BARGED_IN, ""
-            place = self.drafts.index(draft)
-            generated_ms = draft.generated // BYTES_PER_MS
-            threshold_rms = step.call.gate.threshold_rms
-            self.barge_ins.append(
-                BargeIn(event.at, event.rms, threshold_rms, heard_ms, generated_ms, place, utterance)
-            )
-        elif heard == playback.sent and draft.is_lost:
-            why = "the connection was lost"
-        elif heard == playback.sent and is_complete:
-            fate, why = ReplyFate.HEARD, ""
-        elif step.dest is State.ENDED:
-            why = "the call ended"
-        audible_to = min(event.at, playback.ends_at)
-        draft.note(fate=fate, why=why, heard_ms=heard_ms, audible_to=audible_to, over_at=event.at)
+
+def _kind(call: Call, request: CreateResponse) -> ReplyKind:
+    if call.response.kind is Owed.GREETING:
+        return ReplyKind.GREETING
+    return ReplyKind.REST if request.instructions == continue_instructions(call.briefing) else ReplyKind.REPLY
+
+
+def _place_ms(step: Step) -> int:
+    """Return from which place of the reply the caller hears it with this event."""
+    sent = sum(len(effect.audio) for effect in step.effects if isinstance(effect, PlayAudio))
+    return max(0, step.call.playback.received - sent) // BYTES_PER_MS
+
+
+def _is_cancelled(draft: _Draft, effects: tuple[Effect, ...]) -> bool:
+    return any(isinstance(e, CancelResponse) and e.response_id == draft.response_id for e in effects)
+
+
+def _hush(draft: _Draft, step: Step, event: Event, before: Before) -> None:
+    """Note up to where an event let the caller hear the reply."""
+    playback = before.playback
+    mark = playback.pending_mark(event.name) if isinstance(event, PlaybackMarked) else None
+    if mark is not None:
+        playback.confirm(event.at, mark)
+    now = step.call.playback
+    heard = now.sent if now.phase is PlaybackPhase.PAUSED else playback.heard(event.at)
+    at = min(event.at, playback.ends_at)
+    draft.is_audible_to(at, heard)
+    draft.note(audible_to=draft.reply.stretches[-1].ended_at if draft.reply.stretches else at)
+
+
+def _end(draft: _Draft, step: Step, event: Event, before: Before) -> None:
+    """Say what became of a reply that the caller heard, or a part of it."""
+    draft.is_over = True
+    is_complete = before.phase is not ResponsePhase.ACTIVE or isinstance(event, ResponseDone)
+    is_all_heard = draft.heard >= before.playback.received
+    lines = {effect.message for effect in step.effects if isinstance(effect, Log)}
+    fate, why = ReplyFate.CUT, "no more of it came"
+    if is_all_heard and draft.is_lost:
+        why = "the connection was lost"
+    elif is_all_heard and is_complete and not draft.is_cut:
+        fate, why = ReplyFate.HEARD, ""
+    elif CONFIRMED_LINE in lines:
+        fate, why = ReplyFate.BARGED_IN, ""
+    elif is_all_heard and (is_complete or BARGE_IN_LINE in lines):
+        fate, why = ReplyFate.HEARD_SO_FAR, ""
+    elif step.dest is State.ENDED:
+        why = "the call ended"
+    draft.note(fate=fate, why=why, over_at=event.at)
 
 
 def _is_given_up(call: Call, draft: _Draft) -> bool:

@@ -10,11 +10,20 @@ from callfsm.call import Call
 from callfsm.effects import Effect, Log
 from callfsm.events import Event, TranscriptCompleted, TranscriptFailed
 from callfsm.hearing import turn
-from callfsm.states.transcripts import PUNCTUATION_LINE, SKIPPED_LINE, TOO_SHORT_LINE
+from callfsm.hearing.mulaw import FRAME_MS
+from callfsm.states.transcripts import (
+    ECHO_LINE,
+    HALLUCINATION_LINE,
+    PUNCTUATION_LINE,
+    SKIPPED_LINE,
+    TOO_SHORT_LINE,
+)
 
 _RULES: Final = {
     TOO_SHORT_LINE: Fate.TOO_SHORT,
     PUNCTUATION_LINE: Fate.PUNCTUATION,
+    ECHO_LINE: Fate.ECHO,
+    HALLUCINATION_LINE: Fate.HALLUCINATION,
     SKIPPED_LINE: Fate.NOT_REAL_YET,
 }
 
@@ -70,13 +79,17 @@ class Utterances:
                 draft.transcript = by.transcript
             draft.fate = _verdict(draft.sound, by, effects)
 
-    def finished(self, times: list[float], threshold_rms: float) -> tuple[Utterance, ...]:
+    def finished(self, times: list[float]) -> tuple[Utterance, ...]:
         """Return them; `times` are those of the call's frames."""
-        return tuple(_utterance(draft, times, threshold_rms) for draft in self.drafts)
+        return tuple(_utterance(draft, times) for draft in self.drafts)
 
     def place_of_open(self) -> int:
         """Return the place of the newest one."""
         return len(self.drafts) - 1
+
+    def place_of(self, item_id: str) -> int | None:
+        """Return the place of the one that became this item."""
+        return next((place for place, draft in enumerate(self.drafts) if draft.sound.item_id == item_id), None)
 
 
 def deadlines(call: Call) -> dict[int, float]:
@@ -97,7 +110,7 @@ def _verdict(sound: turn.Utterance, by: Event | None, effects: tuple[Effect, ...
             return Fate.REFUSED
 
 
-def _utterance(draft: _Draft, times: list[float], threshold_rms: float) -> Utterance:
+def _utterance(draft: _Draft, times: list[float]) -> Utterance:
     sound = draft.sound
     return Utterance(
         began_at=times[draft.first],
@@ -105,10 +118,12 @@ def _utterance(draft: _Draft, times: list[float], threshold_rms: float) -> Utter
         closed_at=draft.closed_at,
         settled_at=draft.settled_at,
         loud_ms=sound.loud_ms,
+        voiced_ms=sound.voiced_frames * FRAME_MS,
         frames=sound.spoken_frames,
         rms=sound.rms,
-        threshold_rms=threshold_rms,
+        threshold_rms=sound.threshold_rms,
         fate=draft.fate,
         transcript=draft.transcript,
         item_id=sound.item_id,
+        is_doubted=sound.is_doubted,
     )

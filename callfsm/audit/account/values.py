@@ -1,4 +1,4 @@
-"""What an account tells: the frames, states, utterances, replies and barge-ins of one call, as values.
+"""What an account tells: the frames, states, line, utterances and replies of one call, as values.
 
 Times are the monotonic seconds of the journal; `rms` and thresholds are on the scale of 16-bit linear PCM.
 """
@@ -8,7 +8,9 @@ from typing import Any
 
 from attrs import frozen
 
+from callfsm.audit.account.barge_ins import BargeIn
 from callfsm.config import Business, Config
+from callfsm.hearing.line import NewsKind
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.states.base import State
 
@@ -20,6 +22,8 @@ class Fate(Enum):
     ACCEPTED = "accepted"
     TOO_SHORT = "rejected: the transcript is too short"
     PUNCTUATION = "rejected: the transcript is only punctuation"
+    ECHO = "rejected: the assistant's own words, come back as echo"
+    HALLUCINATION = "rejected: a phrase that transcription makes up from near-silence"
     NOT_REAL_YET = "rejected: no real utterance yet, and not one itself"
     NO_TRANSCRIPT = "rejected: no transcript came"
     REFUSED = "rejected: the API refused the audio"
@@ -36,6 +40,7 @@ class ReplyKind(Enum):
 
     GREETING = "greeting"
     REPLY = "reply"
+    REST = "rest of a reply"
     CLIP = "clip"
 
 
@@ -43,6 +48,7 @@ class ReplyFate(Enum):
     """What became of a reply."""
 
     HEARD = "heard to its end"
+    HEARD_SO_FAR = "heard as far as it had been generated when it was stopped"
     BARGED_IN = "cut by the caller"
     CUT = "cut otherwise"
     CANCELLED = "cancelled before it was heard"
@@ -54,17 +60,32 @@ class ReplyFate(Enum):
 
 @frozen
 class Frame:
-    """20 ms of the caller's line, and what the gate made of it. `state` is the one that it was heard in."""
+    """20 ms of the caller's line, and what the gate made of it. `state` is the one that it was heard in.
+
+    `limit_rms` is what it had to reach: the threshold, or more while the assistant may have been echoing.
+    """
 
     at: float
     rms: float
+    voicing: float
     threshold_rms: float
+    limit_rms: float
     state: State
     is_loud: bool
     is_gate_open: bool
     """The gate is open behind this frame: it passed."""
     was_dropped: bool
-    """An `[AUDIO GATE]` line was logged. A loud frame of the grace is neither dropped nor passed."""
+    """An `[AUDIO GATE]` line was logged. A frame that was kept back is neither dropped nor passed."""
+
+
+@frozen
+class LineChange:
+    """A change of the caller's line: the noise that decided it, and the threshold that is in force from then on."""
+
+    at: float
+    kind: NewsKind
+    noise_rms: float
+    threshold_rms: float
 
 
 @frozen
@@ -88,18 +109,36 @@ class Utterance:
     settled_at: float | None
     """When it had its verdict; None where it never had one."""
     loud_ms: int
+    voiced_ms: int
+    """How much of the loud sound was as periodic as a voice."""
     frames: int
     rms: float
     threshold_rms: float
+    """The speech threshold in force when it began, by which it was judged."""
     fate: Fate
     transcript: str | None
     """What was said, also where it was rejected; None where no transcript came in time."""
     item_id: str | None
+    is_doubted: bool = False
+    """It stopped the assistant, who went on before there was any proof that it was speech."""
 
     @property
     def duration_ms(self) -> int:
         """From the first loud frame to the end of the last one, by frames."""
         return self.frames * FRAME_MS
+
+
+@frozen
+class Stretch:
+    """A stretch of time in which the assistant was audible, and the part of the reply that was heard in it.
+
+    `from_ms` and `to_ms` are places in the reply; one that went on after a stop begins a little before the stop.
+    """
+
+    began_at: float
+    ended_at: float
+    from_ms: int
+    to_ms: int
 
 
 @frozen
@@ -120,27 +159,13 @@ class Reply:
     """When its fate was sealed; None where the journal breaks off before."""
     generated_ms: int
     heard_ms: int
+    """How far it was heard; what was heard twice counts once."""
     words: str
     fate: ReplyFate
     why: str = ""
     status: str = ""
     """Of the response's end; empty where none came."""
-
-
-@frozen
-class BargeIn:
-    """The caller stopped the assistant. `rms` and `threshold_rms` are those of the frame that did it."""
-
-    at: float
-    rms: float
-    threshold_rms: float
-    heard_ms: int
-    generated_ms: int
-    """What had come of the reply by then."""
-    reply: int
-    """Its place among the account's replies, from 0."""
-    utterance: int
-    """The place of the sound that did it among the account's utterances, from 0."""
+    stretches: tuple[Stretch, ...] = ()
 
 
 @frozen
@@ -174,7 +199,11 @@ class End:
 
 @frozen
 class Account:
-    """What a call amounts to. `threshold_rms` and `noise_floor_rms` are those at its end."""
+    """What a call amounts to.
+
+    `noise_floor_rms` and `threshold_rms` are those that the line was measured to, the defaults where it was not;
+    `line` says what became of them.
+    """
 
     header: dict[str, Any]
     config: Config
@@ -185,6 +214,7 @@ class Account:
     calibrated_at: float | None
     """When the line had been measured; None where the call ended before."""
     frames: tuple[Frame, ...]
+    line: tuple[LineChange, ...]
     bands: tuple[Band, ...]
     utterances: tuple[Utterance, ...]
     replies: tuple[Reply, ...]

@@ -73,8 +73,8 @@ def chart(performance: Performance) -> str:
 class _Drawing:
     """A chart in the making.
 
-    The assistant's voice (its deltas, the playback, the marks) is summed up to the next message of another kind, the
-    caller's line to where a turn or a state begins or ends.
+    The assistant's voice (its deltas, its words, the playback, the marks) is summed up to the next message
+    of another kind, the caller's line to where a turn or a state begins or ends.
     """
 
     _zero_s: float
@@ -130,6 +130,8 @@ class _Drawing:
                 pass
             case "openai", False, "response.output_audio.delta":
                 self._run("reply", message).ms += _ms(body["delta"])
+            case "openai", False, "response.output_audio_transcript.delta":
+                self._run("words", message)
             case "openai", True, "input_audio_buffer.append":
                 self._appends.count += 1
                 self._appends.ms += _ms(body["audio"])
@@ -169,7 +171,7 @@ class _Drawing:
         self._frames.count += 1
         self._frames.ms += FRAME_MS
         self._frames.loud = (self._frames.loud or 0) + frame.is_loud
-        if self._has_turned or frame.has_moved:
+        if self._has_turned or frame.has_moved or frame.has_settled:
             self._draw_frames()
 
     def _move(self, move: Move) -> None:

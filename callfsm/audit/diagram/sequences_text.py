@@ -19,7 +19,6 @@ UNTOLD: Final = (
     "response.content_part.added",
     "response.content_part.done",
     "response.output_audio.done",
-    "response.output_audio_transcript.delta",
     "response.output_item.added",
     "response.output_item.done",
 )

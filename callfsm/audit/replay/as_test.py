@@ -1,6 +1,7 @@
 """A recorded call as a table test to paste into tests/: what happened, where it led, and what was done."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Final, get_args
@@ -9,69 +10,14 @@ import attrs
 from attrs import frozen
 
 from callfsm.audit.recording import GATE_LINE, Recording, is_gate_line, run
+from callfsm.audit.replay.template import LEVELS, TEST
 from callfsm.config import Business, Tool
 from callfsm.effects import CreateResponse, Effect
-from callfsm.events import EVENTS, Event, RmsFrame
+from callfsm.events import EVENTS, AudioDelta, Event, RmsFrame
 from callfsm.hearing.transcript import one_line
 
 _WIDTH: Final = 118
-_PAIRS_IN_A_LINE: Final = 3
-_TEST: Final = '''\
-"""The call {call_sid} of {started}, as its journal has it.
-
-Written by `callfsm replay --as-test`. What the caller said stands in it as it was said.
-"""
-
-from collections.abc import Sequence
-
-{imports}
-
-Row = tuple[Sequence[Event], State, Sequence[Effect]]
-
-CONFIG = Config(
-    gate={gate},
-    turn={turn},
-    limits={limits},
-)
-BUSINESS = {business}
-
-
-def heard(*times_and_rms: float) -> list[Event]:
-    """The caller's frames: the time of each, and its RMS."""
-    return [RmsFrame(at, rms) for at, rms in zip(times_and_rms[::2], times_and_rms[1::2], strict=True)]
-
-
-def audio(count: int) -> bytes:
-    """So many bytes of mu-law: a journal tells how long a sound was and not how it sounded."""
-    return b"\\xff" * count
-
-
-def shown(effects: list[Effect]) -> list[Effect]:
-    """All effects but the gate's lines; of instructions, only that there are any."""
-    return [
-        CreateResponse(effect.event_id, effect.turn, effect.instructions and "...")
-        if isinstance(effect, CreateResponse)
-        else effect
-        for effect in effects
-        if not (isinstance(effect, Log) and effect.message.startswith("{gate_line}"))
-    ]
-
-
-# What happens, the state afterwards, what is done. The comments are seconds from the start of the call.
-# fmt: off
-CALL: list[Row] = [
-{rows}
-]
-# fmt: on
-
-
-def test_{name}() -> None:
-    call = Call.begin(CONFIG, BUSINESS, greeting_clip=audio({greeting_clip_bytes}))
-    for number, (events, state, effects) in enumerate(CALL, 1):
-        done = [effect for event in events for effect in dispatch(call, event)]
-
-        assert (number, state, list(effects)) == (number, call.state, shown(done))
-'''
+_FRAMES_IN_A_LINE: Final = 3
 
 
 @frozen
@@ -94,7 +40,8 @@ def as_test(recording: Recording) -> str:
     lines += [f"    # Here it meets a bug of ours: {one_line(bug)}"] if bug else []
     body = "\n".join(lines)
     business = _keywords(_business(recording.business), ("enable_greeting", "greeting", "transfer_number", "tool"))
-    return _TEST.format(
+    levels: list[int] = recording.header["greeting_clip_levels_rms"]
+    return TEST.format(
         call_sid=_plain(recording.call_sid),
         started=_plain(recording.header["started"]),
         imports="\n".join(_imports(body, business)),
@@ -106,6 +53,8 @@ def as_test(recording: Recording) -> str:
         rows=body,
         name=re.sub(r"\W", "_", f"call_{recording.call_sid}", flags=re.ASCII).lower(),
         greeting_clip_bytes=recording.header["greeting_clip_bytes"],
+        levels=LEVELS.format(levels="\n".join(_numbers(levels, indent="    "))) if levels else "",
+        levels_rms=", greeting_levels_rms=LEVELS" if levels else "",
     )
 
 
@@ -141,9 +90,7 @@ def _folded(rows: Iterable[_Row]) -> Iterator[_Row]:
 
 def _row_lines(row: _Row, started_at: float) -> list[str]:
     comment = [f"    # {row.events[0].at - started_at:.2f}"] if row.changes else []
-    frames = [f"{event.at!r}, {event.rms!r}" for event in row.events if isinstance(event, RmsFrame)]
-    opening, closing = ("heard(", ")") if frames else ("[", "]")
-    events = frames or [_expression(event) for event in row.events]
+    opening, closing, events = _events(row.events)
     runs = [(text, len(list(same))) for text, same in groupby(row.effects * len(row.events))]
     effects = [text if count == 1 else f"*[{text}] * {count}" for text, count in runs]
     is_one_run = len(runs) == 1 and runs[0][1] > 1
@@ -152,8 +99,10 @@ def _row_lines(row: _Row, started_at: float) -> list[str]:
     short = f"    ({opening}{', '.join(events)}{closing}, {state}, {done}),"
     if len(short) <= _WIDTH:
         return [*comment, short]
-    pairs = [events[place : place + _PAIRS_IN_A_LINE] for place in range(0, len(events), _PAIRS_IN_A_LINE)]
-    told = [f"        {', '.join(some)}," for some in pairs]
+    told = _told(row.events[0]) or [
+        f"        {', '.join(events[place : place + _FRAMES_IN_A_LINE])},"
+        for place in range(0, len(events), _FRAMES_IN_A_LINE)
+    ]
     last = f"    {closing}, {state}, {done}),"
     if len(last) > _WIDTH:
         return [
@@ -165,6 +114,30 @@ def _row_lines(row: _Row, started_at: float) -> list[str]:
             "    ]),",
         ]
     return [*comment, f"    ({opening}", *told, last]
+
+
+def _events(events: tuple[Event, ...]) -> tuple[str, str, list[str]]:
+    """Return what opens and closes the Python of a row's events, and the Python of each."""
+    frames = [event for event in events if isinstance(event, RmsFrame)]
+    if not frames:
+        return "[", "]", [_expression(event) for event in events]
+    if any(frame.voicing for frame in frames):
+        return "voiced(", ")", [f"{frame.at!r}, {frame.rms!r}, {frame.voicing!r}" for frame in frames]
+    return "heard(", ")", [f"{frame.at!r}, {frame.rms!r}" for frame in frames]
+
+
+def _told(event: Event) -> list[str]:
+    """Return the lines of a piece of audio whose levels may be many; none of any other event."""
+    if not isinstance(event, AudioDelta) or not event.levels_rms:
+        return []
+    bare = _expression(attrs.evolve(event, levels_rms=())).removesuffix(")")
+    return [f"        {bare}, (", *_numbers(event.levels_rms, indent=" " * 12), "        )),"]
+
+
+def _numbers(numbers: Iterable[int], indent: str) -> list[str]:
+    """Return numbers as lines of the Python of a tuple."""
+    text = "".join(f"{number}, " for number in numbers).rstrip()
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _expression(value: Any) -> str:

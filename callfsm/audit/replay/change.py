@@ -7,6 +7,7 @@ from itertools import groupby
 from attrs import frozen
 
 from callfsm.audit.account.account import account_of
+from callfsm.audit.account.barge_ins import BargeIn, Verdict
 from callfsm.audit.account.values import Account, Frame, Reply, ReplyFate, ReplyKind, Utterance
 from callfsm.audit.recording import Recording, run
 from callfsm.audit.replay.what_if import what_if
@@ -36,7 +37,7 @@ class Difference:
     @property
     def has_other_threshold(self) -> bool:
         """The line was measured to another threshold, whether or not anything follows from it."""
-        return self.live.threshold_rms != self.changed.threshold_rms
+        return _thresholds(self.live) != _thresholds(self.changed)
 
 
 def difference(recording: Recording, config: Config) -> Difference:
@@ -44,7 +45,8 @@ def difference(recording: Recording, config: Config) -> Difference:
     other = what_if(recording, config)
     live, changed = account_of(recording), account_of(other.recording)
     at = live.started_at
-    changes = [*_frames(live, changed), *_barge_ins(live, changed), *_utterances(live, changed)]
+    changes = [*_line(live, changed), *_frames(live, changed), *_barge_ins(live, changed)]
+    changes += _utterances(live, changed)
     changes += _replies(live, changed, other.turns)
     sent, sent_then = _frames_sent(recording), _frames_sent(other.recording)
     if sent != sent_then:
@@ -61,7 +63,7 @@ def _frames_sent(recording: Recording) -> int:
 
 
 def _side(frame: Frame) -> str:
-    return "passed" if frame.is_gate_open else "dropped" if frame.was_dropped else "held in the grace"
+    return "passed" if frame.is_gate_open else "dropped" if frame.was_dropped else "held back"
 
 
 def _frames(live: Account, changed: Account) -> Iterator[Change]:
@@ -77,13 +79,64 @@ def _frames(live: Account, changed: Account) -> Iterator[Change]:
             yield Change(f"frames {before} -> {after}", text, len(frames))
 
 
+def _thresholds(account: Account) -> list[float]:
+    """Return what the line was measured to, and where the threshold went from there."""
+    return [account.threshold_rms, *(change.threshold_rms for change in account.line)]
+
+
+def _line(live: Account, changed: Account) -> Iterator[Change]:
+    """Yield the changes of the line that one of the two calls does not have."""
+
+    def told(account: Account) -> list[tuple[str, str]]:
+        return [
+            (
+                change.kind.name.lower(),
+                f"{change.at - account.started_at:.2f} s, threshold {change.threshold_rms:.1f}",
+            )
+            for change in account.line
+        ]
+
+    old, new = told(live), told(changed)
+    for kind, one, other in (("gone", old, new), ("new", new, old)):
+        yield from (
+            Change(f"changes of the line {kind}", f"{text}, {what}")
+            for what, text in one
+            if (what, text) not in other
+        )
+
+
 def _barge_ins(live: Account, changed: Account) -> Iterator[Change]:
-    for kind, one, other in (("gone", live, changed), ("new", changed, live)):
-        times = {barge_in.at for barge_in in other.barge_ins}
-        for barge_in in one.barge_ins:
-            if barge_in.at not in times:
-                rms = f"rms {barge_in.rms:.1f}, threshold {barge_in.threshold_rms:.1f}"
-                yield Change(f"barge-ins {kind}", f"{barge_in.at - live.started_at:.2f} s, {rms}")
+    """Yield the stops of one call alone, and those of both that proved to be something else."""
+    then = {barge_in.at: barge_in for barge_in in changed.barge_ins}
+    now = {barge_in.at: barge_in for barge_in in live.barge_ins}
+    for kind, one, other in (("gone", now, then), ("new", then, now)):
+        for at, barge_in in one.items():
+            if at not in other:
+                rms = f"rms {barge_in.rms:.1f}, limit {barge_in.limit_rms:.1f}"
+                yield Change(f"barge-ins {kind}", f"{at - live.started_at:.2f} s, {rms}, {_outcome(barge_in)}")
+    for at in [at for at in now if at in then]:
+        before, after = now[at], then[at]
+        if _outcome(before) != _outcome(after):
+            text = f"{at - live.started_at:.2f} s, {_outcome(before)} -> {_outcome(after)}"
+            yield Change(_settled(before, after), text)
+
+
+def _outcome(barge_in: BargeIn) -> str:
+    """Return what a stop proved to be, and when."""
+    confirmed_ms, silent_ms = barge_in.confirmed_ms, barge_in.silent_ms
+    parts = ["not confirmed"] if barge_in.verdict is Verdict.NOBODY else []
+    if confirmed_ms is not None:
+        parts.append(f"{barge_in.verdict.value} {f'after {confirmed_ms} ms' if confirmed_ms else 'at once'}")
+    if silent_ms is not None:
+        parts.append(f"gone on after {silent_ms} ms")
+    return ", ".join(parts) or barge_in.verdict.value
+
+
+def _settled(before: BargeIn, after: BargeIn) -> str:
+    was, is_now = before.verdict.is_confirmed, after.verdict.is_confirmed
+    if was == is_now:
+        return "barge-ins settled otherwise"
+    return "barge-ins confirmed now" if is_now else "barge-ins not confirmed any more"
 
 
 def _utterances(live: Account, changed: Account) -> Iterator[Change]:

@@ -77,19 +77,20 @@ def _summary(recordings: Sequence[Recording]) -> int:
     total_s = sum(account.duration_s for account in accounts)
     total = [sum(column) for column in zip(*counts, strict=True)]
     rows.append(_cells(f"{len(rows)} calls", total_s, "", total, f"{codes.count(0)} of {len(codes)}"))
-    rows.insert(0, ["call", "seconds", "accepted", "heard out", "barge-ins", "as recorded", "ended by"])
+    rows.insert(0, ["call", "seconds", "accepted", "heard out", "barge-ins", "went on", "as recorded", "ended by"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        name, *others = (f"{cell:{'>' if 0 < i < 5 else '<'}{widths[i]}}" for i, cell in enumerate(row))
+        name, *others = (f"{cell:{'>' if 0 < i < 6 else '<'}{widths[i]}}" for i, cell in enumerate(row))
         sys.stdout.write("  ".join([name, *others]).rstrip() + "\n")
     return max(codes)
 
 
 def _counts(account: Account) -> list[int]:
-    """Return the utterances accepted, the replies heard to their end, and the barge-ins."""
+    """Return the utterances accepted, the replies heard to their end, the barge-ins, and those gone on after."""
     accepted = sum(utterance.fate is Fate.ACCEPTED for utterance in account.utterances)
     heard = sum(reply.fate is ReplyFate.HEARD for reply in account.replies)
-    return [accepted, heard, len(account.barge_ins)]
+    went_on = sum(barge_in.went_on_at is not None for barge_in in account.barge_ins)
+    return [accepted, heard, len(account.barge_ins), went_on]
 
 
 def _cells(name: str, seconds: float, end: str, counts: Iterable[int], is_as_recorded: str) -> list[str]:

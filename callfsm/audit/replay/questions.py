@@ -37,6 +37,7 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
+from callfsm.speaking.prompts import continue_instructions
 from callfsm.speaking.response import Owed
 
 
@@ -65,6 +66,7 @@ class Question:
     began_at: float = 0.0
     """Of an utterance, its first sound; of a request, the end of the utterance before it."""
     kind: Owed = Owed.NOTHING
+    """Of a request, what was owed: the greeting, a reply, or the rest of one."""
     said: str = ""
     """The newest words of the caller when it was asked."""
     answers: list[tuple[int, Event]] = field(factory=list)
@@ -100,9 +102,10 @@ class Watch:
                     # The audio of one that waits for a lost connection may have been forgotten.
                     yield Question(Asks.TRANSCRIPT, at, event_id, began_at=float(audio[0]) if audio else at)
                     self.committed_at = at
-                case CreateResponse(event_id):
+                case CreateResponse(event_id, instructions=instructions):
                     said = next((text for role, text in reversed(call.history) if role == "user"), "")
-                    kind = call.response.kind
+                    is_rest = instructions == continue_instructions(call.briefing)
+                    kind = Owed.REST if is_rest else call.response.kind
                     yield Question(Asks.RESPONSE, at, event_id, turn, 0, self.committed_at, kind, said)
                 case CancelResponse(event_id) if event_id == call.response.cancel_event_id:
                     yield Question(Asks.CANCEL, at, event_id, turn)

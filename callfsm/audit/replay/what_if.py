@@ -16,8 +16,12 @@ answer: an utterance gets an item's name and, after as long as the transcript be
 request gets 20 ms of silence, so that the call goes on; a cancel takes effect at once. `Changed.notes` names all of
 these but the last. A response that the live call cut while it was generated ends where it was cut.
 
-Everything else comes at its own time: the sound, the keys, the connection, the hang-up, and what no question of ours
-asked for. The shell's own lines of the log are left out.
+A reply that goes on after a stop asks for its marks anew. What the live call asked to be continued is given to such a
+request alone.
+
+Everything else comes at its own time: the sound, the keys, the connection, the hang-up, the detector's word (what it
+would have said of other sounds is not known), and what no question of ours asked for. The shell's own lines of the
+log are left out.
 """
 
 import heapq
@@ -208,7 +212,7 @@ class _Loop:
                 if isinstance(event, TranscriptCompleted):
                     yield f"The transcript “{one_line(event.transcript)}”, at {at} s, has no place in this call."
                 elif isinstance(event, AudioDelta):
-                    whom = f"to “{question.said}”" if question.kind is Owed.REPLY else "to nobody, the greeting"
+                    whom = "to nobody, the greeting" if question.kind is Owed.GREETING else f"to “{question.said}”"
                     yield f"The model's answer {whom}, from {at} s on, has no place in this call."
                     break
 
@@ -218,7 +222,7 @@ class _Loop:
 
 def _may_be(live: Question, kind: Owed, at: float) -> bool:
     """Say whether a request of this kind at this time of the live call may be the one that it made."""
-    if live.kind is Owed.GREETING or kind is Owed.GREETING:
+    if live.kind is not Owed.REPLY or kind is not Owed.REPLY:
         return live.kind is kind
     return live.began_at <= at and abs(live.at - at) <= NEAR_S
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from callfsm.audit.account.values import Account
 from callfsm.audit.diagram.dot import AUDIBLE, CANCELLING, FAINT, FONT, INK, OVER, SILENT
-from callfsm.audit.report.lanes import NOTE, lanes
-from callfsm.audit.report.loudness import DROPPED, HELD, OPEN, PASSED, THRESHOLD
+from callfsm.audit.report.lanes import CONFIRMED, NOTE, UNCONFIRMED, WENT_ON, lanes
+from callfsm.audit.report.loudness import DROPPED, ECHO, HELD, OPEN, PASSED, THRESHOLD
 from callfsm.audit.report.row import BOTTOM, Row
 from callfsm.audit.report.speech import ACCEPTED, BLIP, REJECTED, REPLY, UNHEARD, UNSETTLED
 from callfsm.audit.report.words import clock, end_words, safe
@@ -25,6 +25,7 @@ _LEGEND_LINE: Final = 18.0
 _HEAD: Final = 30.0
 _BOX: Final = '<rect width="18" height="11" fill="{}" stroke="{}" stroke-width="1"/>'
 _RULE: Final = '<path d="M0 5.5H18" stroke="{}" stroke-width="2"{}/>'
+_TRIANGLE: Final = '<path d="M9 1l5 9H4z" fill="{}"/>'
 
 _OPENING: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -43,7 +44,7 @@ LEGEND: Final = (
     (_BOX.format(OVER.fill, OVER.line), "state: the call is over"),
     (_BOX.format(PASSED, PASSED), "frame that passed the gate"),
     (_BOX.format(DROPPED, DROPPED), "frame dropped at the gate"),
-    (_BOX.format(HELD, HELD), "frame kept back: grace, or not gated"),
+    (_BOX.format(HELD, HELD), "frame kept back: grace, doubt, or not gated"),
     (_BOX.format(OPEN, "#d9b84a"), "the gate is open"),
     (_BOX.format(ACCEPTED.fill, ACCEPTED.line), "utterance: accepted"),
     (_BOX.format(REJECTED.fill, REJECTED.line), "utterance: rejected"),
@@ -53,7 +54,12 @@ LEGEND: Final = (
     (_BOX.format("url(#unheard)", UNHEARD), "reply: generated, not heard"),
     (_RULE.format(FAINT, ' stroke-dasharray="3 3"'), "reply: requested, awaited"),
     (_RULE.format(THRESHOLD, ' stroke-dasharray="6 3"'), "speech threshold"),
-    (_RULE.format(CANCELLING.line, ""), "barge-in, at the frame that caused it"),
+    (_RULE.format(ECHO, ""), "limit that includes the assistant's echo"),
+    (_RULE.format(CONFIRMED, ""), "barge-in, confirmed as speech"),
+    (_RULE.format(UNCONFIRMED, ' stroke-dasharray="5 3"'), "barge-in, not confirmed"),
+    (_TRIANGLE.format(CONFIRMED), "when it was confirmed"),
+    (_TRIANGLE.format(WENT_ON), "when the assistant went on"),
+    (f'<circle cx="9" cy="5.5" r="3.5" fill="{THRESHOLD}"/>', "the threshold moved"),
     (f'<path d="M9 0l5 5.5-5 5.5-5-5.5z" fill="{NOTE}"/>', "a key, a function, the connection"),
 )
 
@@ -96,13 +102,14 @@ def _legend() -> Iterator[str]:
 
 
 def _description(account: Account) -> str:
+    went_on = sum(barge_in.went_on_at is not None for barge_in in account.barge_ins)
     counts = (
         f"{len(account.utterances)} sounds of the caller, {len(account.replies)} replies, "
-        f"{len(account.barge_ins)} barge-ins"
+        f"{len(account.barge_ins)} barge-ins, after {went_on} of which the assistant went on"
     )
     lasted = clock(account, account.end.at)
     return (
-        f"A timeline of {lasted}: the state of the call, the loudness of every frame against the speech threshold,"
+        f"A timeline of {lasted}: the state of the call, the loudness of every frame against its limit,"
         f" what the caller said and what the assistant said. {counts}. {safe(end_words(account))}"
         " The same facts stand as text in the report."
     )

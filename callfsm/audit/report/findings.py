@@ -11,11 +11,16 @@ from callfsm.audit.report.evidence import (
     NEAR_SHARE,
     advice,
     ceiling_rms,
+    followed,
     is_nobody,
     quietest_accepted,
+    rounded_up_ms,
+    settings_above,
     sound_of,
     threshold_settings,
 )
+from callfsm.audit.report.findings_line import LINE
+from callfsm.audit.report.findings_stops import MADE_UP, STOPS
 from callfsm.audit.report.words import clock
 from callfsm.config import API_MINIMUM_MS
 from callfsm.hearing.mulaw import FRAME_MS
@@ -32,16 +37,12 @@ NEAR_BLIP: Final = 2
 """An utterance with less than so many times min_speech_ms would be a blip if it were spoken a little more softly."""
 SPLIT_MS: Final = 500
 """A caller who goes on so soon after the turn was closed had only paused."""
-ECHO_MS: Final = 300
-"""A sound so soon behind the grace, and nobody's, may be the assistant's first words that come back late."""
-LONGEST_GRACE_MS: Final = 1000
-"""A grace of more than a second would make a caller who interrupts wait too long."""
-STEP_MS: Final = 50
 
 
 def findings(account: Account) -> tuple[str, ...]:
     """Return what there is to say of the line, the gate and the turns, in that order."""
-    parts = (_line, _passed, _extremes, _fit, _widely_open, _refused, _cuts, _echo, _short, _splits, _late)
+    hearing = (_line, *LINE, _passed, _extremes, _fit, _widely_open)
+    parts = (*hearing, _refused, *MADE_UP, *STOPS, _short, _splits, _late)
     return tuple(finding for part in parts for finding in part(account))
 
 
@@ -61,9 +62,10 @@ def _line(account: Account) -> Iterator[str]:
         # The quietest tenth: whoever spoke while the line was measured also paused.
         quiet_rms = math.ceil(heard[len(heard) // 10] / NEAR_SHARE)
         cap = [f"gate.max_threshold={math.ceil(quiet_rms + gate.threshold_margin)}"]
+        what = "" if followed(account) else advice(f"gate.quiet_rms={quiet_rms}", *cap)
         yield (
             f"No frame of the calibration was below {gate.quiet_rms} RMS: the noise floor is the default and not"
-            f" this line's.{advice(f'gate.quiet_rms={quiet_rms}', *cap)}"
+            f" this line's.{what}"
         )
     elif samples < FEWEST_SAMPLES and samples < len(heard):
         yield (
@@ -80,22 +82,26 @@ def _passed(account: Account) -> Iterator[str]:
 
 
 def _extremes(account: Account) -> Iterator[str]:
-    threshold_rms, quietest = account.threshold_rms, quietest_accepted(account)
+    quietest = quietest_accepted(account)
     if quietest is not None:
+        times = quietest.rms / quietest.threshold_rms
         yield (
-            f"The quietest speech that passed has an RMS of {quietest.rms:.1f}, {quietest.rms / threshold_rms:.1f}"
-            f" times the threshold (at {clock(account, quietest.began_at)})."
+            f"The quietest speech that passed has an RMS of {quietest.rms:.1f}, {times:.1f} times the threshold"
+            f" (at {clock(account, quietest.began_at)})."
         )
     dropped = [frame for frame in account.frames if frame.was_dropped]
     if dropped:
-        loudest = max(dropped, key=lambda frame: frame.rms)
+        loudest = max(dropped, key=lambda frame: frame.rms / frame.limit_rms)
         yield (
             f"The loudest frame that was dropped has an RMS of {loudest.rms:.1f},"
-            f" {loudest.rms / threshold_rms:.2f} of the threshold (at {clock(account, loudest.at)})."
+            f" {loudest.rms / loudest.limit_rms:.2f} of its limit (at {clock(account, loudest.at)})."
         )
 
 
 def _fit(account: Account) -> Iterator[str]:
+    if account.line:
+        # There is no one threshold that fits or does not.
+        return
     ceiling, quietest, threshold_rms = ceiling_rms(account), quietest_accepted(account), account.threshold_rms
     lowest = max(ceiling or 0.0, account.noise_floor_rms) / NEAR_SHARE
     highest = quietest.rms / CLEAR_FACTOR if quietest is not None else math.inf
@@ -120,17 +126,8 @@ def _widely_open(account: Account) -> Iterator[str]:
     if count < FEWEST_FRAMES or share <= WIDELY_OPEN:
         return
     noise = [rms for utterance in account.utterances if is_nobody(utterance) for rms in sound_of(account, utterance)]
-    settings = _above(account, max(noise)) if noise else ()
-    what = advice(*settings) if settings else ""
-    yield f"The gate was open for {share:.0%} of the call, longer than a caller holds the floor.{what}"
-
-
-def _above(account: Account, noise_rms: float) -> tuple[str, ...]:
-    """Return the settings that put the threshold above a noise; none where speech would be lost as well."""
-    quietest = quietest_accepted(account)
-    wanted_rms = noise_rms / NEAR_SHARE
-    is_clear = quietest is None or wanted_rms <= quietest.rms / CLEAR_FACTOR
-    return threshold_settings(account, wanted_rms) if is_clear else ()
+    settings = settings_above(account, max(noise)) if noise else ()
+    yield f"The gate was open for {share:.0%} of the call, longer than a caller holds the floor.{advice(*settings)}"
 
 
 def _refused(account: Account) -> Iterator[str]:
@@ -141,33 +138,6 @@ def _refused(account: Account) -> Iterator[str]:
                 f"The utterance at {clock(account, utterance.began_at)} has words and was not taken for the first"
                 f" real one: its RMS over all frames, {utterance.rms:.1f}, is below the threshold."
                 f"{advice(*threshold_settings(account, math.floor(utterance.rms)))}"
-            )
-
-
-def _cuts(account: Account) -> Iterator[str]:
-    causes = [account.utterances[barge_in.utterance] for barge_in in account.barge_ins]
-    nobodies = [utterance for utterance in causes if is_nobody(utterance)]
-    if nobodies:
-        peak_rms = max(max(sound_of(account, utterance)) for utterance in nobodies)
-        settings = _above(account, peak_rms)
-        what = advice(*settings) if settings else " No threshold keeps out what is as loud as speech."
-        yield (
-            f"{len(nobodies)} of {len(causes)} barge-ins came of a blip or an empty transcript, with frames of up to"
-            f" {peak_rms:.1f} RMS.{what}"
-        )
-
-
-def _echo(account: Account) -> Iterator[str]:
-    grace_ms = account.config.turn.grace_ms
-    for barge_in in account.barge_ins:
-        cause, heard_from = account.utterances[barge_in.utterance], account.replies[barge_in.reply].audible_from
-        assert heard_from is not None  # noqa: S101 - what was never audible cannot be interrupted
-        behind_ms = (barge_in.at - heard_from) * 1000 - grace_ms
-        wanted_ms = _rounded_up((cause.ended_at - heard_from) * 1000 + FRAME_MS)
-        if is_nobody(cause) and behind_ms <= ECHO_MS and wanted_ms <= LONGEST_GRACE_MS:
-            yield (
-                f"The barge-in at {clock(account, barge_in.at)} came {behind_ms:.0f} ms behind the grace and was"
-                f" nobody's: it may be the assistant's own echo.{advice(f'turn.grace_ms={wanted_ms}')}"
             )
 
 
@@ -193,7 +163,7 @@ def _splits(account: Account) -> Iterator[str]:
         if earlier.closed_at is not None and (later.began_at - earlier.closed_at) * 1000 <= SPLIT_MS
     ]
     if gaps_ms:
-        setting = f"turn.end_of_turn_ms={_rounded_up(max(gaps_ms) + FRAME_MS)}"
+        setting = f"turn.end_of_turn_ms={rounded_up_ms(max(gaps_ms) + FRAME_MS)}"
         yield (
             f"{len(gaps_ms)} times the caller went on within {SPLIT_MS} ms of the end of a turn, after a pause of"
             f" {max(gaps_ms):.0f} ms at the most.{advice(setting)}"
@@ -211,7 +181,3 @@ def _late(account: Account) -> Iterator[str]:
     if late:
         setting = f"turn.transcript_timeout_ms={2 * timeout_ms}"
         yield f"{len(late)} utterances had no transcript in {timeout_ms} ms.{advice(setting)}"
-
-
-def _rounded_up(ms: float) -> int:
-    return math.ceil(ms / STEP_MS) * STEP_MS

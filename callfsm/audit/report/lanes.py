@@ -2,19 +2,31 @@
 
 import math
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Final
 
-from callfsm.audit.account.values import BargeIn
-from callfsm.audit.diagram.dot import CANCELLING, FAINT, INK, paint
+from callfsm.audit.account.barge_ins import BargeIn, Verdict
+from callfsm.audit.diagram.dot import AUDIBLE, CANCELLING, FAINT, INK, paint
 from callfsm.audit.report.loudness import loudness
 from callfsm.audit.report.row import ASSISTANT, AXIS, CALLER, STATES, Row, box, label
 from callfsm.audit.report.speech import assistant, caller
-from callfsm.audit.report.words import clock, safe
+from callfsm.audit.report.words import clock, safe, verdict
 
 NOTE: Final = "#5b3a8e"
 _STATE_HEIGHT: Final = 22.0
-_LABEL_PX: Final = 190.0
-"""The room that a barge-in's label takes."""
+CONFIRMED: Final = CANCELLING.line
+UNCONFIRMED: Final = "#b45309"
+WENT_ON: Final = AUDIBLE.line
+
+
+_SHORT: Final = {
+    Verdict.VOICE: "confirmed by voice",
+    Verdict.DETECTOR: "confirmed by the detector",
+    Verdict.WORDS: "confirmed by words",
+    Verdict.NOBODY: "nobody, goes on",
+    Verdict.NOTHING_LEFT: "nothing left to go on with",
+    Verdict.OPEN: "open at the end",
+}
 
 
 def lanes(row: Row) -> Iterator[str]:
@@ -55,20 +67,32 @@ def _states(row: Row) -> Iterator[str]:
 
 
 def _barge_ins(row: Row) -> Iterator[str]:
-    for barge_in in row.account.barge_ins:
+    barge_ins = row.account.barge_ins
+    for barge_in, later in zip_longest(barge_ins, barge_ins[1:]):
         if row.holds(barge_in.at):
-            yield from _barge_in(row, barge_in)
+            yield from _barge_in(row, barge_in, min(later.at if later else math.inf, row.end))
+        if barge_in.went_on_at is not None and row.holds(barge_in.went_on_at):
+            yield _moment(row, barge_in.went_on_at, WENT_ON, "the assistant goes on")
+        if barge_in.confirmed_at is not None and row.holds(barge_in.confirmed_at):
+            yield _moment(row, barge_in.confirmed_at, CONFIRMED, verdict(barge_in))
 
 
-def _barge_in(row: Row, barge_in: BargeIn) -> Iterator[str]:
-    x, colour = row.x(barge_in.at), CANCELLING.line
-    words = f"barge-in: RMS {barge_in.rms:.1f} ≥ {barge_in.threshold_rms:.1f}"
-    is_near_the_end = row.x(row.end) - x < _LABEL_PX
-    side, anchor = (-4, "end") if is_near_the_end else (4, "start")
-    yield f'<path d="M{x:.1f} 4V{ASSISTANT + 14}" stroke="{colour}" stroke-width="2"/>'
-    yield (
-        f'<text x="{x + side:.1f}" y="13" fill="{colour}" font-weight="bold" text-anchor="{anchor}">'
-        f"{clock(row.account, barge_in.at)} {words}</text>"
+def _barge_in(row: Row, barge_in: BargeIn, next_at: float) -> Iterator[str]:
+    x, colour = row.x(barge_in.at), CONFIRMED if barge_in.verdict.is_confirmed else UNCONFIRMED
+    frame = f"RMS {barge_in.rms:.1f} ≥ {barge_in.limit_rms:.1f}"
+    dashes = "" if barge_in.verdict.is_confirmed else ' stroke-dasharray="5 3"'
+    yield f'<path class="stop" d="M{x:.1f} 4V{ASSISTANT + 14}" stroke="{colour}" stroke-width="2"{dashes}>'
+    yield f"<title>{clock(row.account, barge_in.at)} {frame}, {verdict(barge_in)}</title></path>"
+    room = row.room(barge_in.at, next_at)
+    yield label(x + 4, 13, f"{_SHORT[barge_in.verdict]} (barge-in, {frame})", room, colour=colour)
+
+
+def _moment(row: Row, at: float, colour: str, words: str) -> str:
+    """Draw when it was known what a stop was, as a triangle on the states and a line down to the assistant's lane."""
+    x = row.x(at)
+    return (
+        f'<path class="verdict" d="M{x:.1f} {STATES + _STATE_HEIGHT}l4 7h-8zV{ASSISTANT}" stroke="{colour}"'
+        f' fill="{colour}" stroke-width="0.8"><title>{clock(row.account, at)} {words}</title></path>'
     )
 
 

@@ -1,22 +1,28 @@
-"""The loudness lane of the drawing: every frame's RMS, the threshold in force, and where the gate was open.
+"""The loudness lane of the drawing: every frame's RMS, the limit that it had to reach, and where the gate was open.
 
+The limit is the speech threshold in force; while the assistant may be echoing it is drawn above it.
 The scale is logarithmic, so that the noise of a line at 20 and speech at 5000 can both be read.
 """
 
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import Final
 
 from callfsm.audit.account.values import Frame
 from callfsm.audit.diagram.dot import CANCELLING, FAINT
 from callfsm.audit.report.row import FRAME_S, LOUDNESS, Row
+from callfsm.audit.report.words import NEWS, clock
 
 PASSED: Final = "#2f5d9b"
 DROPPED: Final = "#9aa3af"
 HELD: Final = "#c2571a"
 OPEN: Final = "#fff1c2"
 THRESHOLD: Final = CANCELLING.line
+ECHO: Final = "#8a5a00"
+_LIMIT: Final = f'stroke="{ECHO}" stroke-width="1.2" fill="none"'
+_THRESHOLD: Final = f'stroke="{THRESHOLD}" stroke-width="1.5" stroke-dasharray="6 3" fill="none"'
 HEIGHT: Final = 160.0
 LOWEST_RMS: Final = 10.0
 """Digital silence has none: what is below this lies at the bottom."""
@@ -32,7 +38,8 @@ def loudness(row: Row) -> Iterator[str]:
     yield from _open(row, frames)
     yield from _scale(row, top_rms)
     yield from _bars(row, frames, top_rms)
-    yield from _threshold(row, frames, top_rms)
+    yield from _limits(row, frames, top_rms)
+    yield from _changes(row, top_rms)
 
 
 def _open_stretches(frames: tuple[Frame, ...]) -> list[tuple[float, float]]:
@@ -89,14 +96,44 @@ def _bars(row: Row, frames: tuple[Frame, ...], top_rms: float) -> Iterator[str]:
             yield f'<path class="frames" d="{bars}" stroke="{kind}" stroke-width="1.3" fill="none"/>'
 
 
-def _threshold(row: Row, frames: tuple[Frame, ...], top_rms: float) -> Iterator[str]:
+def _limits(row: Row, frames: tuple[Frame, ...], top_rms: float) -> Iterator[str]:
     if not frames:
         return
-    rms = frames[-1].threshold_rms
-    y = _y(rms, top_rms)
-    line = f'stroke="{THRESHOLD}" stroke-width="1.5" stroke-dasharray="6 3"'
-    yield f'<path class="threshold" d="M{row.x(row.start):.1f} {y:.1f}H{row.x(row.end):.1f}" {line}/>'
+    for is_raised, alike in groupby(frames, lambda frame: frame.limit_rms > frame.threshold_rms):
+        stretch = list(alike)
+        if is_raised:
+            base = f"{_y(stretch[0].threshold_rms, top_rms):.1f}"
+            path = _steps(row, [(frame.at, frame.limit_rms) for frame in stretch], top_rms)
+            yield f'<path class="limit" d="M{row.x(stretch[0].at - FRAME_S):.1f} {base}{path}V{base}" {_LIMIT}/>'
+    path = _steps(row, [(frame.at, frame.threshold_rms) for frame in frames], top_rms)
+    yield f'<path class="threshold" d="M{row.x(row.start):.1f} {path[1:]}H{row.x(row.end):.1f}" {_THRESHOLD}/>'
+    rms = frames[0].threshold_rms
     yield (
-        f'<text x="10" y="{y + 4:.1f}" fill="{THRESHOLD}" font-weight="bold">{rms:.1f}'
-        f"<title>the speech threshold</title></text>"
+        f'<text x="10" y="{_y(rms, top_rms) + 4:.1f}" fill="{THRESHOLD}" font-weight="bold">{rms:.1f}'
+        f"<title>the speech threshold at the beginning of the row</title></text>"
     )
+
+
+def _steps(row: Row, values: list[tuple[float, float]], top_rms: float) -> str:
+    """Return the path, from its first height on, of a line that holds each frame's value through the frame."""
+    path = f"V{_y(values[0][1], top_rms):.1f}"
+    for (_, rms), (at, next_rms) in pairwise(values):
+        if rms != next_rms:
+            path += f"H{row.x(at - FRAME_S):.1f}V{_y(next_rms, top_rms):.1f}"
+    return f"{path}H{row.x(values[-1][0]):.1f}"
+
+
+def _changes(row: Row, top_rms: float) -> Iterator[str]:
+    """Draw where the line changed, with the threshold that is in force from there on."""
+    for change in row.account.line:
+        if row.holds(change.at):
+            x, y = row.x(change.at), _y(change.threshold_rms, top_rms)
+            says = f"{clock(row.account, change.at)} {NEWS[change.kind]}, noise {change.noise_rms:.1f}"
+            yield (
+                f'<circle class="change" cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{THRESHOLD}">'
+                f"<title>{says}</title></circle>"
+            )
+            yield (
+                f'<text x="{x + 5:.1f}" y="{y - 5:.1f}" fill="{THRESHOLD}" font-weight="bold">'
+                f"{change.threshold_rms:.1f}</text>"
+            )

@@ -74,14 +74,22 @@ def _reply(row: Row, reply: Reply, next_at: float) -> Iterator[str]:
         return
     amount = f"{seconds(reply.heard_ms)} of {seconds(reply.generated_ms)} heard"
     says = f"{says}, {amount}: {safe(reply.words)}"
+    yield from _stretches(row, reply, says)
     if unheard_to > audible_to and row.overlaps(audible_to, unheard_to):
         x, end = row.x(audible_to), row.x(unheard_to)
         yield box(x, ASSISTANT, end - x, _HEIGHT, look=_UNHEARD, says=says)
     if row.overlaps(reply.audible_from, audible_to):
-        x, end = row.x(reply.audible_from), row.x(audible_to)
-        yield box(x, ASSISTANT, end - x, _HEIGHT, look=REPLY, says=says)
+        x = row.x(reply.audible_from)
         yield _words(reply, x, row.room(max(reply.audible_from, row.start), next_at))
         yield from _fate(row, reply.audible_from, next_at, reply)
+
+
+def _stretches(row: Row, reply: Reply, says: str) -> Iterator[str]:
+    for stretch in reply.stretches:
+        if row.overlaps(stretch.began_at, stretch.ended_at):
+            x, end = row.x(stretch.began_at), row.x(stretch.ended_at)
+            part = f"{seconds(stretch.from_ms)} to {seconds(stretch.to_ms)} of it"
+            yield box(x, ASSISTANT, end - x, _HEIGHT, look=REPLY, says=f"{part}. {says}")
 
 
 def _words(reply: Reply, x: float, px: float) -> str:

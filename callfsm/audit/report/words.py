@@ -8,18 +8,29 @@ from typing import Final
 
 from attrs import frozen
 
-from callfsm.audit.account.values import Account, BargeIn, Fate, Reply, ReplyFate, Utterance
+from callfsm.audit.account.barge_ins import BargeIn, Verdict
+from callfsm.audit.account.values import Account, Fate, LineChange, Reply, ReplyFate, Utterance
+from callfsm.hearing.line import NewsKind
 from callfsm.hearing.transcript import one_line
+from callfsm.states.transcripts import SHORT_MS, WEAK_FACTOR
 
 SHORT: Final = {
     Fate.BLIP: "blip",
     Fate.ACCEPTED: "accepted",
     Fate.TOO_SHORT: "rejected: too short",
     Fate.PUNCTUATION: "rejected: punctuation",
+    Fate.ECHO: "rejected: echo",
+    Fate.HALLUCINATION: "rejected: made up",
     Fate.NOT_REAL_YET: "rejected: nothing real yet",
     Fate.NO_TRANSCRIPT: "rejected: no transcript",
     Fate.REFUSED: "rejected: refused by the API",
     Fate.UNSETTLED: "unsettled",
+}
+NEWS: Final = {
+    NewsKind.FOLLOWS: "the threshold follows the noise",
+    NewsKind.RESTORED: "the calibrated threshold is in force again",
+    NewsKind.RAISED: "the line was silent and hums: measured again",
+    NewsKind.DEAF: "alarm: sound just below the threshold for long, and nothing passed",
 }
 _NOT_XML: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
@@ -77,16 +88,29 @@ def reply_fate(reply: Reply) -> str:
 
 def utterance_fate(utterance: Utterance, min_speech_ms: int) -> str:
     """Return an utterance's fate and what decided it."""
+    fate = str(utterance.fate.value)
     match utterance.fate:
         case Fate.BLIP:
-            return f"a blip: {utterance.loud_ms} ms of loud sound, under {min_speech_ms} ms"
+            fate = f"a blip: {utterance.loud_ms} ms of loud sound, under {min_speech_ms} ms"
         case Fate.ACCEPTED if utterance.transcript is None:
-            return "accepted without a transcript: none came, and the model has its sound"
+            fate = "accepted without a transcript: none came, and the model has its sound"
+        case Fate.HALLUCINATION:
+            fate = f"{fate} ({_faintness(utterance)})"
         case Fate.NOT_REAL_YET:
             rms = f"RMS {utterance.rms:.1f} against a threshold of {utterance.threshold_rms:.1f}"
-            return f"{utterance.fate.value} ({rms}; at least 3 characters are wanted)"
-        case fate:
-            return str(fate.value)
+            fate = f"{fate} ({rms}; at least 3 characters are wanted)"
+        case _:
+            pass
+    return f"{fate}; its sound was not confirmed as speech" if utterance.is_doubted else fate
+
+
+def _faintness(utterance: Utterance) -> str:
+    """Return by which of its two rules a phrase that is known to be made up was not believed."""
+    if utterance.rms < WEAK_FACTOR * utterance.threshold_rms:
+        return (
+            f"weak: RMS {utterance.rms:.1f}, under {WEAK_FACTOR:g} times the threshold {utterance.threshold_rms:.1f}"
+        )
+    return f"short: {utterance.loud_ms} ms of loud sound, under {SHORT_MS} ms"
 
 
 def _utterance(account: Account, utterance: Utterance) -> str:
@@ -96,10 +120,48 @@ def _utterance(account: Account, utterance: Utterance) -> str:
     return f"Sound of the caller, {length}, RMS {utterance.rms:.1f}:{said} {fate}."
 
 
+def verdict(barge_in: BargeIn) -> str:
+    """Return what a stop proved to be, and how long that took."""
+    match barge_in.verdict:
+        case Verdict.NOBODY:
+            return f"not confirmed: the assistant went on after {barge_in.silent_ms} ms"
+        case Verdict.WORDS if barge_in.went_on_at is not None and barge_in.confirmed_at is not None:
+            late_ms = round((barge_in.confirmed_at - barge_in.went_on_at) * 1000)
+            return f"{barge_in.verdict.value}, {late_ms} ms after the assistant had gone on"
+        case proof if proof.is_confirmed:
+            return (
+                f"{proof.value} after {barge_in.confirmed_ms} ms"
+                if barge_in.confirmed_ms
+                else f"{proof.value} at once"
+            )
+        case other:
+            return str(other.value)
+
+
 def _barge_in(barge_in: BargeIn) -> str:
-    frame = f"a frame of RMS {barge_in.rms:.1f} at a threshold of {barge_in.threshold_rms:.1f}"
+    frame = f"a frame of RMS {barge_in.rms:.1f} at a limit of {barge_in.limit_rms:.1f}"
     heard = f"{seconds(barge_in.heard_ms)} of {seconds(barge_in.generated_ms)} had been heard"
-    return f"<b>Barge-in:</b> {frame} stopped the assistant; {heard}."
+    return f"<b>Barge-in:</b> {frame} stopped the assistant; {heard}. It was {verdict(barge_in)}."
+
+
+def _outcomes(barge_in: BargeIn) -> "Iterator[Moment]":
+    """Yield what came of a stop later on."""
+    if barge_in.went_on_at is not None and barge_in.went_on_from_ms is not None:
+        back = seconds(barge_in.heard_ms - barge_in.went_on_from_ms)
+        yield Moment(
+            barge_in.went_on_at,
+            f"<b>The assistant went on:</b> in {barge_in.silent_ms} ms nothing had proven to be speech. It began"
+            f" {back} before the place where it had stopped.",
+        )
+    if barge_in.confirmed_at is not None and barge_in.confirmed_at > barge_in.at:
+        yield Moment(barge_in.confirmed_at, f"The barge-in was {verdict(barge_in)}.")
+
+
+def _change(change: LineChange) -> str:
+    return (
+        f"<b>The line:</b> {NEWS[change.kind]}; noise {change.noise_rms:.1f}, speech threshold"
+        f" {change.threshold_rms:.1f}."
+    )
 
 
 def _reply_end(reply: Reply) -> str:
@@ -134,8 +196,11 @@ def _moments(account: Account) -> Iterator[Moment]:
         )
     for utterance in account.utterances:
         yield Moment(utterance.began_at, _utterance(account, utterance))
+    for change in account.line:
+        yield Moment(change.at, _change(change))
     for barge_in in account.barge_ins:
         yield Moment(barge_in.at, _barge_in(barge_in))
+        yield from _outcomes(barge_in)
     for reply in account.replies:
         yield Moment(reply.requested_at, f"The {reply.kind.value} was requested.")
         if reply.audible_from is not None:

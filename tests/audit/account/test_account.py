@@ -8,12 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callfsm.audit.account.account import account_of
-from callfsm.audit.account.values import BargeIn, Fate, ReplyFate, ReplyKind
+from callfsm.audit.account.barge_ins import Verdict
+from callfsm.audit.account.values import Fate, ReplyFate, ReplyKind
 from callfsm.audit.recording import read_journal
 from callfsm.config import Business, Config, GateConfig
 from callfsm.effects import CreateResponse, Log, TruncateItem
 from callfsm.events import RmsFrame
 from callfsm.states.base import State
+from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
 from tests.audit.recorded import HELLO, RecordedDialogue, asked, interrupted, taped
 from tests.audit.scripts import BEGINNING, BUSINESSES, SCRIPTS, Script, performed
 from tests.calls import GREETING_BUSINESS, LOUD, QUIET, THRESHOLD, TOOL_BUSINESS
@@ -216,8 +218,11 @@ def test_barge_in_names_its_frame_and_what_was_heard(tmp_path: Path) -> None:
     account = dialogue.account(tmp_path)
     cut, owed = account.replies
 
-    assert account.barge_ins == (BargeIn(account.utterances[1].began_at, LOUD, THRESHOLD, 1020, 3000, 0, 1),)
-    assert account.barge_ins[0].at == pytest.approx(3.62)
+    (barge_in,) = account.barge_ins
+    assert barge_in.at == account.utterances[1].began_at == pytest.approx(3.62)
+    assert (barge_in.rms, barge_in.limit_rms) == (LOUD, THRESHOLD)
+    assert (barge_in.heard_ms, barge_in.generated_ms, barge_in.reply, barge_in.utterance) == (1020, 3000, 0, 1)
+    assert (barge_in.verdict, barge_in.confirmed_ms) == (Verdict.VOICE, 100)
     assert (cut.fate, cut.heard_ms, cut.generated_ms) == (ReplyFate.BARGED_IN, 1020, 3000)
     assert cut.audible_to == pytest.approx(3.62)
     assert [told.audio_end_ms for told in dialogue.did(TruncateItem)] == [cut.heard_ms]
@@ -467,7 +472,10 @@ def test_account_of_any_call_agrees_with_what_was_done_in_it(
     said = [u.transcript for u in account.utterances if u.fate is Fate.ACCEPTED and u.transcript is not None]
 
     assert sum(frame.was_dropped for frame in account.frames) == sum(line.startswith("[AUDIO GATE]") for line in log)
-    assert len(account.barge_ins) == sum(line.startswith("[BARGE-IN]") for line in log)
+    assert len(account.barge_ins) == log.count(BARGE_IN_LINE)
+    assert sum(b.went_on_at is not None for b in account.barge_ins) == log.count(RESUMED_LINE)
+    assert sum(b.verdict.is_confirmed for b in account.barge_ins) == log.count(CONFIRMED_LINE)
+    assert len(account.line) == sum(line.startswith("[VAD]") and "Calibrated noise" not in line for line in log)
     assert [f"User said: {text}" for text in said] == [line for line in log if line.startswith("User said")]
     assert requests == sum(reply.kind is not ReplyKind.CLIP for reply in account.replies)
     assert all(reply.heard_ms <= reply.generated_ms for reply in account.replies)
@@ -475,3 +483,5 @@ def test_account_of_any_call_agrees_with_what_was_done_in_it(
     assert [b.ended_at for b in account.bands[:-1]] == [b.began_at for b in account.bands[1:]]
     assert all(b.began_at <= b.ended_at for b in account.bands)
     assert all(u.began_at <= u.ended_at for u in account.utterances)
+    assert all(s.began_at <= s.ended_at and s.from_ms <= s.to_ms for r in account.replies for s in r.stretches)
+    assert all(b.at <= (b.went_on_at or b.at) for b in account.barge_ins)

@@ -221,12 +221,12 @@ def test_machines_are_compared_in_words(new: Graph, lines: list[str]) -> None:
 def test_changes_are_grouped_by_state_in_the_tables_order() -> None:
     machine = build()
     for state in (State.CANCELLING, State.WAITING_FOR_USER):
-        for event in ("PlaybackMarked", "ReplyTranscript"):
+        for event in ("PlaybackMarked", "ToolCalled"):
             machine.events[event].transitions[state.name].clear()
             machine.add_transition(event, state, State.ENDED)
 
     assert differences(GRAPH, read_machine(machine)) == [
-        [f"{state} x {event}: was ignored, now ENDED" for event in ("ReplyTranscript", "PlaybackMarked")]
+        [f"{state} x {event}: was ignored, now ENDED" for event in ("ToolCalled", "PlaybackMarked")]
         for state in ("WAITING_FOR_USER", "CANCELLING")
     ]
 

@@ -15,7 +15,8 @@ from callfsm.sim.virtual_call import Frame, Line, Message, Move
 from callfsm.sim.virtual_story import perform
 
 COMMITTED = Path(__file__).parents[3] / "diagrams"
-SILENT, ANSWERED, INTERRUPTED = STORIES[0], STORIES[1], STORIES[3]
+SILENT, ANSWERED, INTERRUPTED, COUGHED = STORIES[0], STORIES[1], STORIES[3], STORIES[6]
+WORDS = "response.output_audio_transcript.delta"
 TEXT = r"(?:[^#;:<>\"%$\n]|#\d+;|<br/>)+"
 LINE = re.compile(
     rf"  (?:title {TEXT}|%% .*|actor Caller|participant \w+(?: as {TEXT})?|rect rgb\(\d+, \d+, \d+\)|end"
@@ -69,6 +70,7 @@ def test_what_is_drawn_as_one_arrow_adds_up_to_all_that_was_sent(story: Story) -
     messages = [message for message in happened if isinstance(message, Message)]
     names = [(message.peer, message.is_ours, message.name) for message in messages]
     delta = "response.output_audio.delta"
+    words = names.count(("openai", False, WORDS))
     replied_ms = sum(len(b64decode(each.body["delta"])) // 8 for each in messages if each.name == delta)
     frames = [each for each in happened if isinstance(each, Frame)]
     appends = names.count(("openai", True, "input_audio_buffer.append"))
@@ -77,13 +79,14 @@ def test_what_is_drawn_as_one_arrow_adds_up_to_all_that_was_sent(story: Story) -
     assert amounts(text, "Twilio->>callfsm", "media")[0] == len(frames)
     assert amounts(text, "callfsm->>OpenAI", "input_audio_buffer.append") == (appends, appends * 20)
     assert amounts(text, "OpenAI->>callfsm", delta) == (deltas, replied_ms)
+    assert amounts(text, "OpenAI->>callfsm", WORDS) == (words, 0)
     assert amounts(text, "callfsm->>Twilio", "media")[0] == names.count(("twilio", True, "media"))
     assert amounts(text, "Twilio->>callfsm", "mark")[0] == names.count(("twilio", False, "mark"))
 
 
 @every_story
 def test_every_other_message_is_an_arrow_by_its_name_in_order(story: Story) -> None:
-    many = {"media", "mark", "input_audio_buffer.append", "response.output_audio.delta"}
+    many = {"media", "mark", "input_audio_buffer.append", "response.output_audio.delta", WORDS}
     sent = [
         message.name
         for message in perform(story).happened
@@ -125,14 +128,37 @@ def test_a_barge_in_can_be_read_from_top_to_bottom() -> None:
         "Note over callfsm: [BARGE-IN] User speaking while AI speaking –<br/>sending response.cancel",
         "callfsm->>Twilio: clear",
         "callfsm->>OpenAI: response.cancel<br/>resp_1_12",
-        "callfsm->>OpenAI: conversation.item.truncate<br/>item_1_2 at 2019 ms",
         "Note over callfsm: 7.67 s AI_SPEAKING → CANCELLING<br/>on RmsFrame",
         "Twilio->>Caller: 7.70 s silence",
         "OpenAI->>callfsm: response.done<br/>cancelled",
         "Note over callfsm: 7.76 s CANCELLING → LISTENING<br/>on ResponseDone",
+        "Twilio->>callfsm: media × 9, 180 ms, 9 loud",
+        "callfsm->>OpenAI: conversation.item.truncate<br/>item_1_2 at 2019 ms",
+        "Note over callfsm: [BARGE-IN] Confirmed as speech",
     ]
 
     assert [line for line in lines if line in told] == told
+
+
+def test_a_stop_by_nobody_can_be_read_from_top_to_bottom() -> None:
+    lines = [line.strip() for line in drawn(COUGHED).splitlines()]
+    told = [
+        "Caller->>Twilio: 6.62 s speaks, 400 ms, 20 frames",
+        "Twilio->>callfsm: 6.69 s media, RMS 1503, loud",
+        "Note over callfsm: [BARGE-IN] User speaking while AI speaking –<br/>sending response.cancel",
+        "callfsm->>Twilio: clear",
+        "Note over callfsm: 6.69 s AI_SPEAKING → CANCELLING<br/>on RmsFrame",
+        "OpenAI->>callfsm: error<br/>response_cancel_not_active",
+        "callfsm->>OpenAI: input_audio_buffer.commit",
+        "Note over callfsm: [BARGE-IN] Not confirmed as speech – the<br/>assistant goes on",
+        "Note over callfsm: 7.29 s LISTENING → AI_GRACE<br/>on ReplyDue",
+        "Twilio->>Caller: 7.32 s the assistant is heard",
+        "callfsm->>OpenAI: conversation.item.delete<br/>item_1_3",
+    ]
+    since = lines.index(told[0])
+
+    assert [line for line in lines[since:] if line in told] == told
+    assert "truncate" not in drawn(COUGHED)
 
 
 def test_the_audible_states_are_shaded_as_in_the_other_diagrams() -> None:

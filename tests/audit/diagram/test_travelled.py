@@ -16,7 +16,7 @@ from callfsm.audit.diagram.command import main, stale
 from callfsm.audit.diagram.dot import UNUSED
 from callfsm.audit.diagram.model import read_machine
 from callfsm.audit.diagram.travelled import Edge, Route, overlay, route_of
-from callfsm.audit.journal import line_of
+from callfsm.audit.journal import FORMAT_VERSION, line_of
 from callfsm.audit.recording import read_journal
 from callfsm.config_file import config_values
 from callfsm.events import CallEnded, PlaybackMarked, RealtimeReady, ResponseDone
@@ -38,11 +38,12 @@ def journal(folder: Path, story: Story, name: str = "CA1", *, is_whole: bool = T
     call = Story(config=config, business=story.business).call()
     lines: list[dict[str, Any]] = [
         {
-            "journal": 1,
+            "journal": FORMAT_VERSION,
             "call_sid": name,
             "business": story.business.number,
             "started": "2026-11-25T15:45:04+00:00",
             "greeting_clip_bytes": 0,
+            "greeting_clip_levels_rms": [],
             "config": config_values(config),
         }
     ]

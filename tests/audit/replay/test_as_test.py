@@ -10,7 +10,20 @@ import pytest
 
 from callfsm.audit.replay.command import main
 from callfsm.effects import Effect
-from tests.audit.recorded import HEADER, RecordedDialogue, answered, barged_in, greeted, helped, write
+from tests.audit.recorded import (
+    HEADER,
+    RecordedDialogue,
+    answered,
+    barged_in,
+    continued,
+    gone_on,
+    greeted,
+    helped,
+    levels,
+    noisy,
+    whispered,
+    write,
+)
 from tests.calls import GREETING_BUSINESS
 
 Output = pytest.CaptureFixture[str]
@@ -50,7 +63,7 @@ def test_text_is_a_test_that_pytest_fails_where_a_state_is_changed(tmp_path: Pat
     assert (1, True) == (done.returncode, f"FAILED test_pasted.py::{NAMED}" in done.stdout), done.stdout
 
 
-@pytest.mark.parametrize("made", [answered, barged_in, greeted, helped])
+@pytest.mark.parametrize("made", [answered, barged_in, greeted, helped, gone_on, continued, whispered, noisy])
 def test_text_passes_as_it_stands(tmp_path: Path, capsys: Output, made: Callable[[], RecordedDialogue]) -> None:
     run_here(printed(made(), tmp_path / "j", capsys))
 
@@ -78,7 +91,8 @@ def test_frames_of_one_outcome_are_one_row_and_lose_nothing(tmp_path: Path, caps
     call = RecordedDialogue()
     call.caller.silent(1500)
     call.caller.hums(400, 80.1)
-    call.caller.says(200)
+    call.caller.whispers(200)
+    call.caller.silent(600)
     text = printed(call.hangs_up(), tmp_path / "j", capsys)
 
     # Ready, measured, the end of that, silence, the first loud frame, speech and its hangover, its end, the hang-up.
@@ -146,5 +160,34 @@ def test_greeting_that_is_a_recording_is_played(tmp_path: Path, capsys: Output) 
 
     main([str(path), "--as-test"])
     text = capsys.readouterr().out
-    assert "greeting_clip=audio(4000)" in text
+    assert "greeting_clip=audio(4000))" in text
     run_here(text)
+
+
+def test_recording_that_greets_is_as_loud_as_it_was(tmp_path: Path, capsys: Output) -> None:
+    """It goes on at a pause between its words, and not 300 ms before the place where it was stopped."""
+    call = RecordedDialogue(GREETING_BUSINESS, clip_ms=3000, clip_levels_rms=levels(3000))
+    call.caller.silent(1500)
+    call.twilio.plays(900)
+    call.caller.clicks()
+    call.openai.had_nothing_to_cancel()
+    text = printed(call, tmp_path / "j", capsys)
+
+    run_here(text)
+    with pytest.raises(AssertionError):
+        run_here(text.replace(", greeting_levels_rms=LEVELS", ""))
+
+
+def test_text_says_how_voiced_each_frame_is(tmp_path: Path, capsys: Output) -> None:
+    text = printed(barged_in(), tmp_path / "j", capsys)
+
+    with pytest.raises(AssertionError):
+        run_here(text.replace("1000.0, 1.0", "1000.0, 0.0"))
+
+
+def test_levels_of_a_reply_stand_in_lines_of_sane_width(tmp_path: Path, capsys: Output) -> None:
+    text = printed(gone_on(), tmp_path / "j", capsys)
+
+    assert 118 >= max(map(len, text.splitlines()))
+    with pytest.raises(AssertionError):
+        run_here(text.replace(" 40, 40, 40, 40, 40,", " 3000, 3000, 3000, 3000, 3000,"))

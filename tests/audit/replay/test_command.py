@@ -159,11 +159,11 @@ def test_several_journals_give_a_row_each_and_the_totals(tmp_path: Path, capsys:
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     first, second = answered().now - 0.0, barged_in().now - 0.0
     assert rows == [
-        ["call", "seconds", "accepted", "heard", "out", "barge-ins", "as", "recorded", "ended", "by"],
-        ["CA1", f"{first:.1f}", "1", "1", "0", "yes", "hangup"],
-        ["CA22", f"{second:.1f}", "2", "1", "1", "yes", "hangup"],
-        ["CA", "[3", "0.0", "0", "0", "0", "yes", "(breaks", "off)"],
-        ["3", "calls", f"{first + second:.1f}", "3", "2", "1", "3", "of", "3"],
+        ["call", "seconds", "accepted", "heard", "out", "barge-ins", "went", "on", "as", "recorded", "ended", "by"],
+        ["CA1", f"{first:.1f}", "1", "1", "0", "0", "yes", "hangup"],
+        ["CA22", f"{second:.1f}", "2", "1", "1", "0", "yes", "hangup"],
+        ["CA", "[3", "0.0", "0", "0", "0", "0", "yes", "(breaks", "off)"],
+        ["3", "calls", f"{first + second:.1f}", "3", "2", "1", "0", "3", "of", "3"],
     ]
 
 
@@ -173,7 +173,7 @@ def test_exit_code_of_several_is_the_worst(tmp_path: Path, capsys: Output) -> No
 
     assert [0, 1, 2] == [main([good, good]), main([good, other]), main([good, other, str(tmp_path / "none")])]
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["yes", "no"] == [row[5] for row in rows if row[0] == "CA1"][-2:]
+    assert ["yes", "no"] == [row[6] for row in rows if row[0] == "CA1"][-2:]
 
 
 # Under other numbers: which are refused, see test_what_if.py for the rest

@@ -10,11 +10,13 @@ from callfsm.audit.account.account import account_of
 from callfsm.audit.account.values import Account, Fate
 from callfsm.audit.recording import read_journal
 from callfsm.audit.report.findings import findings
-from callfsm.config import Config, TurnConfig
+from callfsm.config import Config, GateConfig, TurnConfig
 from callfsm.config_file import config_from, config_values
 from tests.audit.recorded import HELLO, RecordedDialogue, asked, interrupted, taped
 
-SETTING = re.compile(r"--set (\w+)\.(\w+)=(\d+)")
+SETTING = re.compile(r"--set (\w+)\.(\w+)=(\d+\.?\d*)")
+FIXED = Config(gate=GateConfig(follow_factor=0.0))
+"""The threshold is the calibrated one, whatever the noise."""
 
 
 def about(account: Account, words: str) -> str:
@@ -27,13 +29,13 @@ def advised(account: Account, finding: str) -> Config:
     """The call's configuration with the settings that a finding advises."""
     values = config_values(account.config)
     for section, key, value in SETTING.findall(finding):
-        values[section][key] = int(value)
+        values[section][key] = float(value) if "." in value else int(value)
     return config_from(values)
 
 
 def line(noise_rms: float, speech_rms: float, pause_rms: float | None = None) -> RecordedDialogue:
     """A call with so loud a line, so loud a caller, and pauses louder than the calibration where said."""
-    dialogue = RecordedDialogue()
+    dialogue = RecordedDialogue(config=FIXED)
     dialogue.caller.hums(1500, noise_rms)
     dialogue.caller.hums(500, speech_rms)
     dialogue.caller.hums(3000, pause_rms or noise_rms)
@@ -46,7 +48,7 @@ def test_good_line_is_told_and_nothing_advised(tmp_path: Path) -> None:
         "The noise floor of this line is 60.0 RMS and its speech threshold 120.0.",
         "50 of 250 frames (20%) passed the gate.",
         "The quietest speech that passed has an RMS of 1000.0, 8.3 times the threshold (at 0:01.52).",
-        "The loudest frame that was dropped has an RMS of 60.0, 0.50 of the threshold (at 0:00.02).",
+        "The loudest frame that was dropped has an RMS of 60.0, 0.50 of its limit (at 0:00.02).",
         "The threshold of 120.0 fits this line: pauses reach 60.0 RMS, the quietest speech has 1000.0 RMS.",
     )
 
@@ -129,7 +131,7 @@ def test_caller_who_speaks_at_once_leaves_few_samples(tmp_path: Path) -> None:
 
 
 def test_gate_that_is_open_most_of_the_time_advises_a_threshold_above_the_noise(tmp_path: Path) -> None:
-    dialogue = taped()
+    dialogue = taped(config=FIXED)
     dialogue.caller.hums(6000, 200.0)
     dialogue.caller.silent(600)
     dialogue.openai.transcribes("")
@@ -161,9 +163,10 @@ def test_barge_in_of_a_weak_blip_advises_a_threshold_above_it(tmp_path: Path) ->
     dialogue.openai.replies(3000)
     dialogue.caller.silent(1000)
     dialogue.caller.hums(40, 160.0)
+    dialogue.openai.had_nothing_to_cancel()
     dialogue.caller.silent(600)
     account = dialogue.account(tmp_path)
-    finding = about(account, "1 of 1 barge-ins came of a blip or an empty transcript")
+    finding = about(account, "1 of 1 barge-ins were nobody's")
     other = dialogue.account(tmp_path, advised(account, finding))
 
     assert "with frames of up to 160.0 RMS" in finding
@@ -175,9 +178,10 @@ def test_barge_in_of_a_loud_blip_has_no_advice(tmp_path: Path) -> None:
     dialogue.openai.replies(3000)
     dialogue.caller.silent(1000)
     dialogue.caller.speaks(40)
+    dialogue.openai.had_nothing_to_cancel()
     dialogue.caller.silent(600)
 
-    assert "No threshold keeps out" in about(dialogue.account(tmp_path), "barge-ins came of")
+    assert "No threshold keeps out" in about(dialogue.account(tmp_path), "barge-ins were nobody's")
 
 
 def test_sound_just_behind_the_grace_may_be_echo(tmp_path: Path) -> None:

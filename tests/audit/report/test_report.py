@@ -19,7 +19,17 @@ from callfsm.audit.report.drawing import drawing
 from callfsm.audit.report.page import page
 from callfsm.audit.report.words import clock, heard_words, is_rtl, safe
 from callfsm.config import Business
-from tests.audit.recorded import HELLO, RecordedDialogue, asked, interrupted, taped
+from tests.audit.recorded import (
+    HELLO,
+    RecordedDialogue,
+    asked,
+    continued,
+    gone_on,
+    interrupted,
+    noisy,
+    taped,
+    whispered,
+)
 from tests.audit.scripts import BEGINNING, BUSINESSES, SCRIPTS, Script, performed
 from tests.calls import SILENT_BUSINESS
 
@@ -58,6 +68,20 @@ def bars(svg: str) -> str:
     return " ".join(path.get("d", "") for path in tree(svg).iter(f"{SVG}path") if path.get("class") == "frames")
 
 
+def titles(svg: str, kind: str) -> list[str]:
+    """What the marks of a kind tell a reader who points at them."""
+    return [mark.findtext(f"{SVG}title") or "" for mark in tree(svg).iter() if mark.get("class") == kind]
+
+
+def stops(svg: str) -> list[tuple[str, bool]]:
+    """What each stop's line tells, and whether it is dashed."""
+    return [
+        (mark.findtext(f"{SVG}title") or "", mark.get("stroke-dasharray") is not None)
+        for mark in tree(svg).iter(f"{SVG}path")
+        if mark.get("class") == "stop"
+    ]
+
+
 @pytest.fixture
 def account(tmp_path: Path) -> Account:
     return interrupted().hangs_up().account(tmp_path)
@@ -93,11 +117,15 @@ def test_json_is_the_account(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         {
             "at": pytest.approx(3.62),
             "rms": 1000.0,
-            "threshold_rms": 150.0,
+            "limit_rms": 150.0,
             "heard_ms": 1020,
             "generated_ms": 3000,
             "reply": 0,
             "utterance": 1,
+            "verdict": "VOICE",
+            "confirmed_at": pytest.approx(3.72),
+            "went_on_at": None,
+            "went_on_from_ms": None,
         }
     ]
     assert [utterance["fate"] for utterance in told["utterances"]] == ["ACCEPTED", "ACCEPTED"]
@@ -105,6 +133,16 @@ def test_json_is_the_account(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert told["bands"][0]["state"] == "CALIBRATING"
     assert (told["end"]["reason"], told["gate"]["max_threshold"], len(told["frames"])) == ("hangup", 175.0, 230)
     assert SILENT_BUSINESS.prompt not in json.dumps(told, ensure_ascii=False)
+
+
+def test_json_tells_what_became_of_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(noisy().write(tmp_path / "CA1.jsonl")), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(change["kind"], change["threshold_rms"]) for change in told["line"]] == [
+        ("FOLLOWS", 500.0),
+        ("RESTORED", 150.0),
+    ]
+    assert {frame["limit_rms"] for frame in told["frames"]} == {150.0, 500.0}
 
 
 def test_json_goes_to_a_file_where_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +198,8 @@ def test_page_says_what_happened(account: Account) -> None:
         "The call ended: hangup.",
         HELLO,
         "רגע אחד",
-        "a frame of RMS 1000.0 at a threshold of 150.0 stopped the assistant; 1.02 s of 3.00 s had been heard.",
+        "a frame of RMS 1000.0 at a limit of 150.0 stopped the assistant; 1.02 s of 3.00 s had been heard.",
+        "It was confirmed by voice after 100 ms.",
         "cut by the caller",
         "not heard yet when the call ended",
         "[VAD] Calibrated noise=90.0, speech_threshold=150.0",
@@ -230,7 +269,112 @@ def test_drawing_shows_states_in_the_colours_of_the_diagram(account: Account) ->
 
 
 def test_drawing_names_the_frame_that_barged_in(account: Account) -> None:
-    assert "0:03.62 barge-in: RMS 1000.0 ≥ 150.0" in texts(drawing(account))
+    svg = drawing(account)
+
+    assert [text for text in texts(svg) if text.startswith("confirmed by voice")]
+    assert stops(svg) == [("0:03.62 RMS 1000.0 ≥ 150.0, confirmed by voice after 100 ms", False)]
+    assert titles(svg, "verdict") == ["0:03.72 confirmed by voice after 100 ms"]
+
+
+def test_drawing_tells_a_stop_that_was_gone_on_after_from_one_that_was_confirmed(tmp_path: Path) -> None:
+    svg = drawing(gone_on().account(tmp_path))
+
+    assert stops(svg) == [("0:03.82 RMS 1000.0 ≥ 150.0, not confirmed: the assistant went on after 600 ms", True)]
+    assert titles(svg, "verdict") == ["0:04.42 the assistant goes on"]
+
+
+def test_labels_of_stops_do_not_run_into_each_other(tmp_path: Path) -> None:
+    dialogue = asked()
+    dialogue.openai.replies(6000)
+    for _ in range(3):
+        dialogue.twilio.plays(500)
+        dialogue.caller.clicks()
+        dialogue.openai.had_nothing_to_cancel()
+        dialogue.caller.silent(20)
+    labels = [text for text in texts(drawing(dialogue.account(tmp_path))) if text.startswith("nobody")]
+
+    assert len(labels) == 3
+    assert all(text.endswith("…") and len(text) < 12 for text in labels[:2])
+
+
+def test_reply_that_goes_on_is_drawn_in_the_stretches_in_which_it_was_heard(tmp_path: Path) -> None:
+    account = gone_on().account(tmp_path)
+    boxes = [box.findtext(f"{SVG}title") or "" for box in tree(drawing(account)).iter(f"{SVG}rect")]
+
+    assert [title.partition(".  ")[0][:26] for title in boxes if " of it. " in title] == [
+        "0.00 s to 1.02 s of it. re",
+        "0.89 s to 3.00 s of it. re",
+    ]
+
+
+def test_page_tells_of_a_stop_that_was_gone_on_after(tmp_path: Path) -> None:
+    text = Tags(page(gone_on().account(tmp_path))).text
+
+    for fact in (
+        "It was not confirmed: the assistant went on after 600 ms.",
+        "The assistant went on: in 600 ms nothing had proven to be speech. It began 0.13 s before the place where it",
+        "its sound was not confirmed as speech",
+        "The reply was over: heard to its end, 3.00 s of 3.00 s heard.",
+    ):
+        assert fact in text
+
+
+def test_page_tells_of_words_that_came_when_the_assistant_had_gone_on(tmp_path: Path) -> None:
+    text = Tags(page(whispered().account(tmp_path))).text
+
+    assert "The barge-in was confirmed by words, 600 ms after the assistant had gone on." in text
+
+
+def test_rest_of_a_reply_is_named_as_that(tmp_path: Path) -> None:
+    text = Tags(page(continued().account(tmp_path))).text
+
+    assert "The rest of a reply was requested." in text
+    assert "heard as far as it had been generated when it was stopped" in text
+
+
+def test_threshold_that_moves_is_drawn_where_it_moves(tmp_path: Path) -> None:
+    account = noisy().account(tmp_path)
+    svg = drawing(account)
+    (line,) = (path.get("d", "") for path in tree(svg).iter(f"{SVG}path") if path.get("class") == "threshold")
+
+    assert line.count("V") == 2
+    assert [title[:7] for title in titles(svg, "change")] == [clock(account, change.at) for change in account.line]
+    assert {"500.0", "150.0"} <= set(texts(svg))
+    assert not [path for path in tree(svg).iter(f"{SVG}path") if path.get("class") == "limit"]
+
+
+def test_limit_is_drawn_where_it_is_above_the_threshold(tmp_path: Path) -> None:
+    svg = drawing(gone_on().account(tmp_path))
+    limits = [path.get("d", "") for path in tree(svg).iter(f"{SVG}path") if path.get("class") == "limit"]
+    threshold = next(path.get("d", "") for path in tree(svg).iter(f"{SVG}path") if path.get("class") == "threshold")
+
+    base = re.findall(r"[\d.]+", threshold)[1]
+    assert limits
+    assert all(d.split("V")[0].endswith(f" {base}") and d.endswith(f"V{base}") for d in limits)
+
+
+def test_page_lists_what_became_of_the_line(tmp_path: Path) -> None:
+    text = Tags(page(noisy().account(tmp_path))).text
+
+    assert "noise floor 90.0, speech threshold 150.0; it changed 2 times" in text
+    assert "The line: the threshold follows the noise; noise 250.0, speech threshold 500.0." in text
+    assert "the calibrated threshold is in force again" in text
+
+
+@pytest.mark.parametrize(
+    ("rms", "ms", "says"),
+    [
+        pytest.param(200.0, 600, "(weak: RMS 200.0, under 2 times the threshold 150.0)", id="weak"),
+        pytest.param(1000.0, 300, "(short: 300 ms of loud sound, under 400 ms)", id="short"),
+    ],
+)
+def test_words_that_were_made_up_are_told_with_the_rule(tmp_path: Path, rms: float, ms: int, says: str) -> None:
+    dialogue = taped()
+    dialogue.caller.hums(ms, rms)
+    dialogue.caller.silent(600)
+    dialogue.openai.transcribes("תודה שצפיתם")
+
+    assert f"makes up from near-silence {says}" in Tags(page(dialogue.account(tmp_path))).text
 
 
 def test_loudest_frame_of_a_pixel_is_drawn(tmp_path: Path) -> None:
