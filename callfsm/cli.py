@@ -1,4 +1,4 @@
-"""The command line: `callfsm call`, `simulate`, `replay`, `report`, `verify`, `diagram`."""
+"""The command line: `callfsm call`, `simulate`, `replay`, `report`, `hear`, `verify`, `diagram`."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from typing import Final
 import aiohttp
 
 from callfsm.audit.diagram import command as diagram
+from callfsm.audit.hear import command as hear
 from callfsm.audit.replay import command as replay
 from callfsm.audit.report import command as report
 from callfsm.audit.verify import command as verify
@@ -26,6 +27,7 @@ from callfsm.sim.webhook import Details, NotConnectedError, Signer
 _AUDIT: Final[dict[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "replay": (replay.main, "run journals again: the log of a call, what other numbers would change, a test of it"),
     "report": (report.main, "tell a call from its journal on one page"),
+    "hear": (hear.main, "run recordings through the gate: what it did, frame by frame, and a picture of it"),
     "verify": (verify.main, "explore every reachable configuration of the machine and check the laws there"),
     "diagram": (diagram.main, "draw the machine that runs, with calls on it, or what changed in it"),
 }
