@@ -53,6 +53,8 @@ async def _services(app: web.Application) -> AsyncIterator[None]:
     # max_calls is the limit; aiohttp's own, of 100 connections, would count every live call.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as server.http:
         yield
+    if server.detector:
+        server.detector.close()
     if server.journals:
         await asyncio.to_thread(server.journals.close)
 

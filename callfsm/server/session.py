@@ -1,7 +1,6 @@
 """One call: two sockets, one timer, one machine. Everything of the call is started and ended here."""
 
 import asyncio
-import json
 import math
 from logging import ERROR, WARNING
 from typing import Final
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from callfsm.audit.journal import Journal
 from callfsm.call import Call
+from callfsm.detector.service import CallDetector, Detector
 from callfsm.effects import CallTool
 from callfsm.events import (
     CallEnded,
@@ -18,17 +18,18 @@ from callfsm.events import (
     Event,
     PlaybackMarked,
     RmsFrame,
+    SpeechDetected,
     TimerFired,
-    ToolAnswered,
 )
 from callfsm.machine import dispatch
 from callfsm.server.gauges import CallGauges
 from callfsm.server.link import RealtimeAddress, RealtimeLink
 from callfsm.server.logs import CallLog
+from callfsm.server.media_watch import MediaWatch
 from callfsm.server.metrics import Metrics
 from callfsm.server.outbox import Outbox, OutboxOverflowError
 from callfsm.server.performer import Performer
-from callfsm.server.tools import ToolFailedError, ask
+from callfsm.server.tool_calls import ToolCalls
 from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
@@ -44,7 +45,15 @@ WAITING_BYTES: Final = 16 * 2**20
 class CallSession:
     """One live call between its two sockets."""
 
-    def __init__(self, call: Call, start: twilio.Start, journal: Journal | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        call: Call,
+        start: twilio.Start,
+        journal: Journal | None,
+        metrics: Metrics,
+        *,
+        detector: Detector | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._call_sid = start.start.call_sid
@@ -53,32 +62,16 @@ class CallSession:
         self._journal = journal
         self._log = CallLog(self._call_sid, journal)
         self._gauges = CallGauges(metrics)
+        self._detector = CallDetector(detector, call, self._detected) if detector else None
         self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
-        self._media_at: float
-        self._media_watch: asyncio.TimerHandle
+        self._tools = ToolCalls(call, self._log, self._gauges, call_sid=self._call_sid, done=self._task_done)
         self._over: asyncio.Future[None] = self._loop.create_future()
-        self._asking: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession
+        self._media: MediaWatch
         self._link: RealtimeLink
         self._performer: Performer
-
-    def _ask_tool(self, effect: CallTool) -> None:
-        asking = asyncio.create_task(self._answer_tool(effect))
-        self._asking.add(asking)
-        asking.add_done_callback(self._asking.discard)
-        asking.add_done_callback(self._task_done)
-
-    async def _answer_tool(self, effect: CallTool) -> None:
-        tool = next(tool for tool in self._call.business.tool if tool.name == effect.name)
-        try:
-            output = await ask(self._http, tool, self._call_sid, effect.arguments)
-        except ToolFailedError as error:
-            self._log.say(WARNING, f"[TOOL] {tool.name}: {error}")
-            self._gauges.noted("tool_failed")
-            output = json.dumps({"error": str(error)})
-        self.feed(ToolAnswered(self._loop.time(), effect.call_id, output))
 
     def _finish(self, error: BaseException | None = None) -> None:
         if not self._over.done():
@@ -119,7 +112,7 @@ class CallSession:
         for effect in effects:
             own = self._performer.perform(effect)
             if isinstance(own, CallTool):
-                self._ask_tool(own)
+                self._tools.ask(self._http, own, self.feed)
             elif own is not None:
                 self._finish()
 
@@ -136,6 +129,9 @@ class CallSession:
         # The loop may call a little early; the deadline has passed all the same.
         self.feed(TimerFired(max(self._timer_at, self._loop.time())))
 
+    def _detected(self) -> None:
+        self.feed(SpeechDetected(self._loop.time()))
+
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
         self._performer.counts[error.place] += 1
@@ -150,8 +146,7 @@ class CallSession:
         self._performer = Performer(self._encoder, self._to_twilio, self._link, self._log, self._gauges)
         limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
         # The line is owed its frames from here on, not from before its journal was open.
-        self._media_at = self._loop.time()
-        self._watch_media(self._call.config.limits.no_media_s)
+        self._media = MediaWatch(self._call.config.limits.no_media_s, lambda: self.end("no_media"))
         tasks = [
             asyncio.create_task(work)
             for work in (self._read_twilio(socket), self._write_twilio(socket), self._link.run())
@@ -167,7 +162,7 @@ class CallSession:
             self._stop("internal_error")
         finally:
             limit.cancel()
-            self._media_watch.cancel()
+            self._media.stop()
             if self._timer is not None:
                 self._timer.cancel()
             try:
@@ -177,7 +172,7 @@ class CallSession:
 
     async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
         *of_twilio, of_realtime = tasks
-        for task in [*tasks, *self._asking]:
+        for task in [*tasks, *self._tools.tasks]:
             task.cancel()
         # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
         await asyncio.gather(*of_twilio, return_exceptions=True)
@@ -186,16 +181,6 @@ class CallSession:
             of_realtime,
             return_exceptions=True,
         )
-
-    def _watch_media(self, wait_s: float) -> None:
-        self._media_watch = self._loop.call_later(wait_s, self._media_due)
-
-    def _media_due(self) -> None:
-        left_s = self._media_at + self._call.config.limits.no_media_s - self._loop.time()
-        if left_s <= 0:
-            self.end("no_media")
-        else:
-            self._watch_media(left_s)
 
     def _stop(self, reason: str) -> None:
         self._call.end_reason = reason
@@ -244,11 +229,13 @@ class CallSession:
                     if not media.track.startswith("inbound"):
                         self.count(MalformedError("twilio media: not the caller's track"))
                         return
-                    self._media_at = at
-                    for rms, payload in self._framer.frames(media.payload):
+                    self._media.seen_at = at
+                    for frame in self._framer.frames(media.payload):
                         self._gauges.frame_arrived()
-                        self.feed(RmsFrame(at, rms, payload))
+                        self.feed(RmsFrame(at, *frame))
                         self._gauges.heard(self._call)
+                        if self._detector is not None:
+                            self._detector.look()
                 case twilio.MarkEchoed(mark):
                     self.feed(PlaybackMarked(at, mark.name))
                 case twilio.Dtmf(dtmf):

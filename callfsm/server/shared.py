@@ -14,6 +14,8 @@ from attrs import define, field, frozen
 
 from callfsm.audit.journal import JournalWriter
 from callfsm.config import Config
+from callfsm.detector.service import Detector
+from callfsm.detector.silero import load
 from callfsm.environment import Environment
 from callfsm.server.clips import read_clips, read_greetings
 from callfsm.server.metrics import Metrics
@@ -52,6 +54,8 @@ class Server:
     greetings: Mapping[str, bytes]
     """The greetings that are recordings, mu-law, by the business's number."""
     metrics: Metrics = field(factory=Metrics)
+    detector: Detector | None = None
+    """Confirms interruptions; None where it is switched off."""
     calls: dict[str, CallSession] = field(factory=dict)
     """The live calls by CallSid."""
     is_draining: bool = False
@@ -116,7 +120,9 @@ SERVER: Final = web.AppKey("server", Server)
 def make_server(
     config: Config, environment: Environment, *, journal_dir: Path | None = None, is_insecure: bool = False
 ) -> Server:
-    """Return a server that does not serve yet; raise ConfigError naming a clip that cannot be read."""
+    """Return a server that does not serve yet; raise ConfigError naming what it cannot load."""
+    metrics = Metrics()
+    gate = config.gate
     return Server(
         config,
         environment,
@@ -125,4 +131,6 @@ def make_server(
         Tokens(time.monotonic, config.limits.token_s),
         read_clips(config.clips),
         read_greetings(config.business),
+        metrics,
+        Detector(load(gate.detector_model), gate.min_speech_probability, metrics.registry) if gate.detector else None,
     )

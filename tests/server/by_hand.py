@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import shake_256
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,29 @@ from aiohttp import web
 
 from callfsm.config import Config
 from callfsm.environment import Environment
-from callfsm.hearing.mulaw import FRAME_BYTES, encode
+from callfsm.hearing.mulaw import FRAME_BYTES, SAMPLE_RATE_HZ, encode
 from callfsm.server.app import build_app
 from callfsm.server.shared import Server, make_server
 
 TIMEOUT_S = 20.0
 
 
-def frame(rms: float) -> bytes:
+def frame(rms: float, hz: int = 200) -> bytes:
     """20 ms of a square wave of this RMS, as mu-law (which has no exact value for every RMS)."""
-    half = np.full(FRAME_BYTES // 2, rms)
-    return encode(np.concatenate([half, -half]).astype(np.int16))
+    half = np.full(SAMPLE_RATE_HZ // hz // 2, rms)
+    return encode(np.tile(np.concatenate([half, -half]), FRAME_BYTES // (2 * len(half))).astype(np.int16))
 
 
-QUIET, LOUD = frame(50), frame(2000)
+def noise(rms: float) -> bytes:
+    """20 ms of noise of this RMS, as mu-law."""
+    signs = np.unpackbits(np.frombuffer(shake_256(b"noise").digest(FRAME_BYTES // 8), np.uint8))
+    return encode((rms * (2.0 * signs - 1.0)).astype(np.int16))
+
+
+QUIET, LOUD, CLICK = frame(50), frame(2000), noise(2000)
+"""LOUD has a pitch, as a voice has."""
+PROOF = [LOUD] * 7
+"""So much of a voice proves that somebody speaks."""
 
 
 @attrs.define(eq=False)

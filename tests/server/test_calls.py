@@ -16,6 +16,10 @@ from tests.server.stage import FAST, HUM, INTERRUPTION, QUESTION, SPEED, script,
 
 HOURS = clip_reply("he_reply_hours")
 GREETED = Details(called="+97239876543")
+SLOW = 2.0
+"""So slowly that what a busy machine takes does not count."""
+CONFIRMED = "[BARGE-IN] Confirmed as speech"
+GOES_ON = "[BARGE-IN] Not confirmed as speech – the assistant goes on"
 
 
 async def asks(caller: SimulatedCaller) -> None:
@@ -63,7 +67,8 @@ async def test_silent_caller_is_never_answered(tmp_path: Path, caplog: pytest.Lo
     }
 
 
-async def test_barge_in_while_generating(tmp_path: Path) -> None:
+async def test_barge_in_while_generating(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "callfsm")
     slow = attrs.evolve(HOURS, rate=1.2)
     talk = script("שאלה ראשונה", "רגע, יש לי עוד שאלה", replies=(slow, clip_reply("he_reply_short")))
     async with staged(tmp_path, talk) as stage:
@@ -77,6 +82,7 @@ async def test_barge_in_while_generating(tmp_path: Path) -> None:
         await api.wait_closed()
         sent = validated(api)
 
+    assert [line for line in caplog.messages if line in {CONFIRMED, GOES_ON}] == [CONFIRMED]
     (cancel,) = api.records("response.cancel")
     (first, _) = api.records("response.created")
     (truncate,) = [record.event for record in api.received if record.type == "conversation.item.truncate"]
@@ -107,6 +113,71 @@ async def test_barge_in_on_the_tail_after_generation_ended(tmp_path: Path) -> No
     assert error.event["error"]["code"] == "response_cancel_not_active"
     assert len(caller.entries(Kind.CLEAR)) == 1
     assert HOURS.audio not in caller.heard
+
+
+def alike(one: bytes, other: bytes) -> int:
+    """How many bytes two pieces of sound have in common at their beginnings."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def parts_heard(heard: bytes, reply: bytes) -> tuple[int, int]:
+    """How many bytes of a reply were heard before it was stopped, and how many to its end after that."""
+    begin, end = heard.index(reply[:800]), heard.rindex(reply[-800:]) + 800
+    return alike(heard[begin:], reply), alike(heard[:end][::-1], reply[::-1])
+
+
+async def test_click_over_the_answer_and_it_goes_on_within_a_second_a_little_before_where_it_stopped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "callfsm")
+    async with staged(tmp_path, script("שאלה", replies=(attrs.evolve(HOURS, rate=50.0),))) as stage:
+        async with place_call(stage.voice, speed=SLOW, background=HUM) as caller:
+            await asks(caller)
+            await caller.wait_heard(2500)
+            await caller.say(load("click").ulaw)
+            await caller.wait_for(Kind.SOUND, 2)
+            await caller.wait_quiet()
+            await caller.silence(0.5)
+        api = await stage.api.wait_for(1)
+        await api.wait_closed()
+        sent = validated(api)
+
+    (cleared,), (_, resumed) = caller.entries(Kind.CLEAR), caller.entries(Kind.SOUND)
+    before, after = parts_heard(caller.heard, HOURS.audio)
+    twice_ms = (before + after - len(HOURS.audio)) / 8
+    assert (resumed.at_s - cleared.at_s) * SLOW < 1.0
+    # Up to a second back to a pause, and what was heard since the newest mark; nothing is left out.
+    assert 0 <= twice_ms < 1500
+    assert 2500 <= before / 8 < 3000
+    assert {"conversation.item.truncate", "conversation.item.delete"}.isdisjoint(sent)
+    assert sent.count("response.create") == 1
+    assert [line for line in caplog.messages if line in {CONFIRMED, GOES_ON}] == [GOES_ON]
+
+
+@pytest.mark.parametrize("speech", ["he_interrupt", "he_yes", "ru_human", "en_human"])
+async def test_recorded_speech_over_the_answer_and_it_does_not_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, speech: str
+) -> None:
+    caplog.set_level("INFO", "callfsm")
+    said = load(speech)
+    quick = attrs.evolve(HOURS, rate=50.0)
+    talk = script("שאלה", said.text, replies=(quick, clip_reply("he_reply_short")))
+    async with staged(tmp_path, talk) as stage:
+        async with place_call(stage.voice, speed=SPEED, background=HUM) as caller:
+            await asks(caller)
+            await caller.wait_heard(2500)
+            await caller.say(said.ulaw)
+            await caller.wait_for(Kind.SOUND, 2)
+            await caller.wait_quiet()
+        api = await stage.api.wait_for(1)
+        await api.wait_closed()
+        sent = validated(api)
+
+    assert sent.count("conversation.item.truncate") == 1
+    assert sent.count("response.create") == 2
+    assert load("he_reply_short").ulaw in caller.heard
+    assert HOURS.audio[-800:] not in caller.heard
+    assert [line for line in caplog.messages if line in {CONFIRMED, GOES_ON}] == [CONFIRMED]
 
 
 async def test_greeting_and_the_question_after_it(tmp_path: Path) -> None:

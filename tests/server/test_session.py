@@ -1,6 +1,7 @@
 """One session, both peers driven by hand: order, readiness, barge-in on the wire, bad input, the ways to end."""
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from callfsm.config import Business, Config, LimitsConfig, TurnConfig
 from callfsm.environment import Environment
-from tests.server.by_hand import LOUD, QUIET, Api, Hands, Twilio, by_hand
+from tests.server.by_hand import CLICK, LOUD, PROOF, QUIET, Api, Hands, Twilio, by_hand
 
 GRACELESS = Config(turn=TurnConfig(grace_ms=0))
 
@@ -101,13 +102,48 @@ async def test_reply_ends_with_its_last_mark_and_not_before() -> None:
         messages = [await twilio.next() for _ in range(6)]
         marks = [message["mark"]["name"] for message in messages if message["event"] == "mark"]
         await twilio.echoes(marks[0])
-        await twilio.hears(LOUD)
+        await twilio.hears(*PROOF)
         await twilio.until("clear")
         truncate = await api.until("conversation.item.truncate")
 
     assert [message["event"] for message in messages] == ["media", "mark"] * 3
     assert len(set(marks)) == 3
     assert 200 <= truncate["audio_end_ms"] < 500
+
+
+async def played(twilio: Twilio, last: bytes) -> bytes:
+    """What the caller is sent next, up to this."""
+    audio = b""
+    while not audio.endswith(last):
+        message = (await twilio.until("media"))[-1]
+        audio += base64.b64decode(message["media"]["payload"])
+    return audio
+
+
+async def test_click_over_the_assistant_goes_on_a_little_before_the_place_where_it_stopped() -> None:
+    """Each 200 ms of the reply are of one value, none of them a pause; 800 ms and hardly more have been heard."""
+    last = bytes([0x59]) * 1600
+    async with by_hand(GRACELESS) as hands:
+        twilio, api = await answered(hands)
+        for value in range(0x50, 0x5A):
+            await api.speaks("r1", "a1", 200, value=value)
+        await api.ends("r1", "1", "completed", "a1")
+        whole = await played(twilio, last)
+        for name in ("m1", "m2", "m3", "m4"):
+            await twilio.echoes(name)
+        await twilio.hears(CLICK, CLICK)
+        before = await twilio.until("clear")
+        cancel = await api.until("response.cancel")
+        await api.send("error", error={"code": "response_cancel_not_active", "event_id": cancel["event_id"]})
+        await twilio.hears(*[QUIET] * 48)
+        again = await played(twilio, last)
+        types = api.types()
+
+    assert "media" not in [message["event"] for message in before]
+    assert whole.endswith(again)
+    assert 500 <= (len(whole) - len(again)) / 8 <= 700
+    assert {"conversation.item.truncate", "conversation.item.delete"}.isdisjoint(types)
+    assert types.count("response.create") == 1
 
 
 async def test_unsolicited_audio_is_never_played() -> None:

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from callfsm.config import Business, Config, LimitsConfig, Tool
 from callfsm.server.tools import ToolFailedError, ask
-from tests.server.by_hand import LOUD, Api, Hands, Twilio, by_hand
+from tests.server.by_hand import LOUD, PROOF, Api, Hands, Twilio, by_hand
 from tests.server.test_doors import post
 from tests.server.test_session import GRACELESS, answered, last_line
 
@@ -64,12 +64,12 @@ async def test_call_is_hung_up_when_the_goodbye_has_been_heard(tmp_path: Path) -
 async def test_caller_who_interrupts_the_goodbye_keeps_the_call() -> None:
     async with by_hand(GRACELESS) as hands:
         twilio, api, mark = await says_goodbye(hands, "hang_up")
-        await twilio.hears(LOUD)
+        await twilio.hears(*PROOF)
         await twilio.until("clear")
         output = await api.until("conversation.item.create")
         await twilio.echoes(mark)
         await twilio.hears(*[LOUD] * 15)
-        await api.until("input_audio_buffer.append", 60)
+        await api.until("input_audio_buffer.append", 75)
 
         assert output["item"]["type"] == "function_call_output"
         assert "goes on" in output["item"]["output"]
