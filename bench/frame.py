@@ -60,8 +60,8 @@ class Line:
         self.at += 0.02
         media = twilio.decode(text)
         assert isinstance(media, twilio.Media)
-        for rms, payload in self.framer.frames(media.media.payload):
-            for effect in dispatch(self.call, RmsFrame(self.at, rms, payload)):
+        for frame in self.framer.frames(media.media.payload):
+            for effect in dispatch(self.call, RmsFrame(self.at, *frame)):
                 written(effect)
 
     def feed(self, text: str, count: int) -> None:
@@ -118,17 +118,15 @@ def steady(text: str) -> float:
 
 def barge_in() -> float:
     """Return seconds for the one frame that stops the assistant, with its pre-roll of 15 frames."""
-    line = Line()
     spent = 0.0
     for _ in range(FRAMES // 50):
+        line = Line()
         line.until_speaking()
         line.feed(QUIET, 15)
         began = time.perf_counter()
         line.frame(LOUD)
         spent += time.perf_counter() - began
         assert line.call.state is State.CANCELLING
-        line.at += 2
-        line.feed(LOUD, 20)
     return spent / (FRAMES // 50)
 
 
