@@ -22,6 +22,8 @@ _TOLD = {
     NewsKind.RAISED: (INFO, "Silent line hums, recalibrated"),
     NewsKind.DEAF: (WARNING, "Sound just below the threshold for long, and nothing passes"),
 }
+SECOND_OF_WORDS = 15
+"""So many characters are said in a second, more or less."""
 HISTORY_TURNS = 40
 """So many turns of the call are told to a Realtime session that replaces a lost one."""
 
@@ -112,14 +114,33 @@ class Call:
         """What the newest reply says, as far as it is known."""
         return self.reply_transcript + self.reply_words
 
+    def words_heard(self, at: float) -> str:
+        """Return what of the newest reply's words the caller can have heard, and a second more, or all where unknown.
+
+        Of a reply that is over it stands in the history, unless its words came later.
+        """
+        words, playback = self.words_of_reply, self.playback
+        if playback.received:
+            count = len(words) * playback.furthest(at) // playback.received
+        else:
+            told = next((text for role, text in reversed(self.history) if role == "assistant"), "")
+            count = len(told) if words.startswith(told) else len(words)
+        return words[: count + SECOND_OF_WORDS]
+
     def hear(self, frame: RmsFrame) -> None:
         """Let a frame move what is known of the line, before any row judges it."""
         config = self.config.gate
         if not config.follow_factor and not config.echo_factor:
             return
-        far_rms = self.playback.level_rms(frame.at)
-        is_voiced = frame.voicing >= config.min_voicing
-        news = self.gate.line.hear(frame.rms, far_rms, config, is_gate_open=self.is_gate_open, is_voiced=is_voiced)
+        marked_rms, played_rms = self.playback.levels_rms(frame.at)
+        news = self.gate.line.hear(
+            frame.rms,
+            max(marked_rms, played_rms),
+            config,
+            is_gate_open=self.is_gate_open,
+            is_voiced=frame.voicing >= config.min_voicing,
+            played_rms=played_rms,
+        )
         if news is not None:
             level, text = _TOLD[news.kind]
             self.log(level, f"[VAD] {text}, noise={news.noise_rms:.1f}, speech_threshold={news.threshold_rms:.1f}")

@@ -180,7 +180,7 @@ def saying_the_hours(*, is_whole: bool = True) -> Dialogue:
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-@pytest.mark.parametrize("text", ["פתוחים בכל יום", "פתוחים, בכל-יום!", "פתוחים בכל יום מתשע ועוד"])
+@pytest.mark.parametrize("text", ["אנחנו פתוחים", "אנחנו, פתוחים!", "אנחנו פתוחים בכל"])
 def test_the_assistants_own_words_are_no_question_and_it_says_the_rest(text: str, *, is_whole: bool) -> None:
     """Its echo has a voice, and so it has been cut."""
     call = saying_the_hours(is_whole=is_whole)
@@ -305,3 +305,14 @@ def test_the_item_of_a_rejected_utterance_is_named_before_that_of_the_next() -> 
     call.openai._untranscribed.popleft()
     call.openai.transcribes("עוד שאלה")
     assert [2] == asked(call)
+
+
+def test_words_that_the_caller_has_not_heard_yet_are_no_echo() -> None:
+    """The very question that the reply is about to answer."""
+    call = saying_the_hours()
+    call.caller.says(400)
+    call.openai.had_nothing_to_cancel()
+    call.openai.transcribes("עד חמש?")
+
+    assert [] == call.did(DeleteItem)
+    assert "User said: עד חמש?" in call.log()

@@ -62,8 +62,8 @@ MAIN_MOVES = {
 }
 """The changes of state that the design draws, and no others."""
 
-NEVER_FED = [("ENDED", "TimerFired", 0)]
-"""No deadline is armed here, and dispatch feeds no timer that was not wanted."""
+NEVER_FED = [("CANCELLING", "RealtimeReady", 0), ("ENDED", "TimerFired", 0)]
+"""Without a session nothing is cancelled for longer than the step; a call that is over has no deadline."""
 NEVER_SEEN = [(("WAITING_FOR_USER", "SpeechDetected", 0), "is_caller_speaking", False)]
 """Nothing stays paused here but while the caller speaks: in the step in which that ends the greeting goes on."""
 

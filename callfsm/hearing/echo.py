@@ -55,14 +55,22 @@ class EchoGain:
         """The assistant, or its echo, can be heard on the line."""
         return self.far_rms >= FAR_LOUD_RMS
 
-    def hear(self, near_rms: float, far_rms: float, noise_rms: float, *, is_firing: bool) -> None:
+    def hear(
+        self,
+        near_rms: float,
+        far_rms: float,
+        noise_rms: float,
+        *,
+        is_firing: bool,
+        played_rms: float | None = None,
+    ) -> None:
         """Hear a frame of the line, and the loudest 20 ms that the caller was played in its time (0.0: silence).
 
         Only what is above the noise can be echo. Nothing is learned for 500 ms after a frame that fired, that is, was
         at or above the limit: that is the caller, unless it matches what was played.
         """
         self._far.append(far_rms)
-        self._played.append(far_rms)
+        self._played.append(far_rms if played_rms is None else played_rms)
         self.far_rms = far = max(self._far)
         power = near_rms * near_rms - noise_rms * noise_rms
         near = math.sqrt(power) if power > 0 else 0.0

@@ -96,11 +96,19 @@ class Line:
         return self.threshold_rms != self.calibrated_threshold_rms
 
     def hear(
-        self, rms: float, far_rms: float, config: GateConfig, *, is_gate_open: bool, is_voiced: bool = False
+        self,
+        rms: float,
+        far_rms: float,
+        config: GateConfig,
+        *,
+        is_gate_open: bool,
+        is_voiced: bool = False,
+        played_rms: float | None = None,
     ) -> News | None:
         """Hear a frame before it is judged, and set the limit for it; return what changed on the line, if anything.
 
-        `far_rms` is the loudest 20 ms of the assistant that the caller was played in the time of the frame, 0.0 in
+        `far_rms` is the loudest 20 ms of the assistant that the caller may have been played in the time of the frame,
+        `played_rms` the same by the clock alone, for what has to be compared place by place; 0.0 in
         silence. While the gate is open for the caller, weak frames are heard, and so are no sign of deafness. A voice
         that is louder than any noise that is followed is no noise, however steady it is held.
         """
@@ -108,7 +116,7 @@ class Line:
         echo, floor, factor = self.echo, self.floor, config.echo_factor
         far = max(far_rms, echo.far_rms)
         is_firing = rms >= self.threshold_rms and rms >= factor * echo.gain * far
-        echo.hear(rms, far_rms, _NOISE_PEAK * floor.noise_rms, is_firing=is_firing)
+        echo.hear(rms, far_rms, _NOISE_PEAK * floor.noise_rms, is_firing=is_firing, played_rms=played_rms)
         is_far_loud = echo.is_far_loud
         is_voice = is_voiced and rms * config.follow_factor > config.max_following_threshold
         # What is louder than any echo is none: noise that sets in while the assistant speaks is followed then, too.

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
-from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_BYTES
+from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_BYTES, SAMPLE_RATE_HZ
 
 BACK_BYTES: Final = 300 * BYTES_PER_MS
 """A reply that goes on begins so much before the place where the caller stopped hearing it."""
@@ -25,7 +25,11 @@ class Levels:
     _ends: "array[int]" = field(factory=lambda: array("q"), repr=False)
     _rms: "array[int]" = field(factory=lambda: array("q"), repr=False)
     _next: int = 0
-    """The first that has not been listened to."""
+    """The first that has not been listened to, by the marks and the clock."""
+    _next_by_clock: int = 0
+    """The same, by the clock alone."""
+    _ends_at: float = 0.0
+    """When all that was sent will have been played, by the clock alone."""
 
     def add(self, start: int, levels_rms: tuple[int, ...], size: int) -> None:
         """Add those of a piece of so many bytes that begins at this place."""
@@ -37,12 +41,24 @@ class Levels:
 
     def loudest_to(self, place: int) -> int:
         """Return the loudest that began before this place and has not been listened to; 0 where there is none."""
-        first, ends = self._next, self._ends
-        here = first
-        while here < len(ends) and ends[here] - FRAME_BYTES < place:
-            here += 1
-        self._next = here
-        return max(self._rms[first:here], default=0)
+        first, self._next = self._next, self._begun_at(place, self._next)
+        return max(self._rms[first : self._next], default=0)
+
+    def send(self, at: float, size: int) -> None:
+        """Count so many bytes as sent: by the clock alone they are played behind what was sent before."""
+        self._ends_at = max(self._ends_at, at) + size / SAMPLE_RATE_HZ
+
+    def loudest_by_clock(self, at: float, sent: int) -> int:
+        """Return the same by the clock alone, of a reply that has been sent up to this place."""
+        place = sent - round(max(0.0, self._ends_at - at) * SAMPLE_RATE_HZ)
+        first, self._next_by_clock = self._next_by_clock, self._begun_at(place, self._next_by_clock)
+        return max(self._rms[first : self._next_by_clock], default=0)
+
+    def _begun_at(self, place: int, first: int) -> int:
+        ends = self._ends
+        while first < len(ends) and ends[first] - FRAME_BYTES < place:
+            first += 1
+        return first
 
     def pause_before(self, place: int) -> int:
         """Return where to begin again before a place: at the end of the last pause, or a fixed time before it."""
@@ -59,13 +75,16 @@ class Levels:
 
     def stand_at(self, place: int) -> None:
         """Listen from this place on."""
-        self._next = next((i for i, end in enumerate(self._ends) if end > place), len(self._ends))
+        self._next = self._next_by_clock = next(
+            (i for i, end in enumerate(self._ends) if end > place), len(self._ends)
+        )
 
     def clear(self) -> None:
         """Forget the reply."""
         del self._ends[:], self._rms[:]
-        self._next = 0
+        self._next = self._next_by_clock = 0
+        self._ends_at = 0.0
 
     def copy(self) -> "Levels":
         """Return another with the same levels."""
-        return Levels(self._ends[:], self._rms[:], self._next)
+        return Levels(self._ends[:], self._rms[:], self._next, self._next_by_clock, self._ends_at)

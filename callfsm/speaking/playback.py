@@ -177,6 +177,7 @@ class Playback:
         if self.ends_at <= at:
             self._anchor, self._anchor_at = self.sent, at
         self.ends_at = max(self.ends_at, at) + len(audio) / SAMPLE_RATE_HZ
+        self._levels.send(at, len(audio))
         for start in range(0, len(audio), MARK_BYTES):
             piece = audio[start : start + MARK_BYTES]
             self.sent += len(piece)
@@ -236,15 +237,23 @@ class Playback:
         """It is paused, and there is something that the caller has not heard."""
         return self.phase is PlaybackPhase.PAUSED and self.received > self._heard
 
+    def furthest(self, at: float) -> int:
+        """Return how far the caller has heard the reply, wherever it went on since."""
+        return max(self._heard, self.heard(at))
+
     def is_all_heard(self, at: float) -> bool:
         """Say whether the caller has heard all that there is of the reply."""
-        return max(self._heard, self.heard(at)) >= self.received
+        return self.furthest(at) >= self.received
 
-    def level_rms(self, at: float) -> int:
-        """Return the loudest 20 ms that the caller has been played since this was last asked; 0 where none were."""
-        if self.is_audible:
-            return self._levels.loudest_to(self.heard(at))
-        return 0
+    def levels_rms(self, at: float) -> tuple[int, int]:
+        """Return the loudest 20 ms that the caller has been played since this was last asked; 0 where none were.
+
+        First by the marks and the clock, then by the clock alone. What was heard for sure may lie behind what can be
+        heard by now: marks come late, or not at all, and the echo does not wait for them.
+        """
+        if not self.is_audible:
+            return 0, 0
+        return self._levels.loudest_to(self.heard(at)), self._levels.loudest_by_clock(at, self.sent)
 
     def pause(self, at: float) -> None:
         """Stop, and keep what the caller has not heard; what was on its way to the caller is to be cleared."""
@@ -277,7 +286,7 @@ class Playback:
 
     def stop(self, at: float) -> list[Heard]:
         """End the playback; return what was heard of each item of the reply, in the order of play."""
-        heard = max(self._heard, self.heard(at))
+        heard = self.furthest(at)
         report = [
             Heard(item.item_id, max(0, min(heard, item.end) - item.start), item.end - item.start)
             for item in self._items

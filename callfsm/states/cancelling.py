@@ -1,13 +1,14 @@
 """CANCELLING: the caller hears nothing; a response was cancelled, and no other may begin before its end.
 
 The caller is heard all the while. It ends with the response's end, with the answer that there was nothing left to
-cancel, or after cancel_timeout_ms.
+cancel, or after cancel_timeout_ms; at once where no session is there to answer.
 """
 
 from callfsm.events import (
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
+    RealtimeReady,
     ReplyDue,
     ResponseCreated,
     ResponseDone,
@@ -18,7 +19,7 @@ from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
 from callfsm.states.interrupting import DOUBT, LATE_AUDIO, PROOF, PROVEN_BY_WORDS, is_paused
-from callfsm.states.link import END, READY, lose
+from callfsm.states.link import END, lose
 from callfsm.states.playing import WORDS
 from callfsm.states.responses import (
     OTHER_ERRORS,
@@ -72,7 +73,6 @@ SPEC = StateSpec(
         *OVERDUE_ASIDE,
         T(TimerFired,      LISTENING, (has_real_user,),                    OVER),
         T(TimerFired,      WAITING,   (),                                  OVER),
-        *READY,
         T(RealtimeLost,    LISTENING, (is_awaiting_tool,),                 (forget_tools, lose, owe_reply)),
         T(RealtimeLost,    LISTENING, (has_real_user,),                    (lose,)),
         T(RealtimeLost,    WAITING,   (),                                  (lose,)),
@@ -81,7 +81,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ReplyDue, ToolCalled, PlaybackMarked),
+    ignores=(RealtimeReady, ReplyDue, ToolCalled, PlaybackMarked),
     deadline=cancel_deadline,
 )
 # fmt: on

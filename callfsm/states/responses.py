@@ -237,7 +237,9 @@ def request_deadline(call: "Call") -> float:
 
 
 def cancel_deadline(call: "Call") -> float:
-    """The end of the response within cancel_timeout_ms of the cancel."""
+    """The end of the response within cancel_timeout_ms of the cancel; at once where no session is there to answer."""
+    if not call.is_ready:
+        return call.response.cancelled_at
     return call.response.cancelled_at + call.config.turn.cancel_timeout_ms / 1000
 
 

@@ -70,8 +70,8 @@ def is_answerable(call: "Call", event: TranscriptFailed | TimerFired) -> bool:
 
 
 def is_echo(call: "Call", event: TranscriptCompleted) -> bool:
-    """The utterance began while the assistant was audible, and its words stand in the reply that it interrupted."""
-    return _utterance(call, event).interrupts and is_echo_of(event.transcript, call.words_of_reply)
+    """The utterance began while the assistant was audible, and its words stand in what was heard of that reply."""
+    return _utterance(call, event).interrupts and is_echo_of(event.transcript, call.words_heard(event.at))
 
 
 def is_hallucination(call: "Call", event: TranscriptCompleted) -> bool:

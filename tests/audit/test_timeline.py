@@ -22,7 +22,7 @@ def machines(call: RecordedDialogue, folder: Path) -> list[str]:
     ("made", "told"),
     [
         pytest.param(
-            barged_in, ["3.62 s machine a stop", "3.70 s machine confirmed: somebody speaks"], id="somebody"
+            barged_in, ["3.62 s machine a stop", "3.72 s machine confirmed: somebody speaks"], id="somebody"
         ),
         pytest.param(gone_on, ["3.82 s machine a stop", "4.42 s machine goes on: it was nobody"], id="nobody"),
         pytest.param(

@@ -98,3 +98,11 @@ def test_the_recorded_speech_has_words_and_sound() -> None:
 def test_an_unknown_recording_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"no speech clip 'he_quesiton'; there are .*he_question"):
         speech_files.load("he_quesiton")
+
+
+def test_wav_that_was_written_into_a_pipe_is_as_long_as_what_there_is(tmp_path: Path) -> None:
+    write_wav(tmp_path / "whole.wav", b"\x55" * 800)
+    whole = (tmp_path / "whole.wav").read_bytes()
+    at = whole.index(b"data") + 4
+
+    assert ulaw_of_wav(whole) == ulaw_of_wav(whole[:at] + b"\xff\xff\xff\xff" + whole[at + 4 :])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from callfsm.speaking.playback import Heard, Mark, Piece, Playback, PlaybackPhase
+from tests.calls import audio
 
 SPOKEN = bytes(range(256)) * 32
 """1024 ms of audio, in which each place can be told from its neighbours."""
@@ -49,7 +50,7 @@ def test_nothing_can_be_heard_while_it_is_paused() -> None:
     playback = paused()
 
     assert not playback.is_audible
-    assert 0 == playback.level_rms(9.0)
+    assert 0 == playback.levels_rms(9.0)[0]
     assert 3200 == playback.heard(9.0)
 
 
@@ -252,17 +253,17 @@ def test_the_audio_of_the_last_two_seconds_is_enough() -> None:
 def test_the_level_is_that_of_what_is_being_played() -> None:
     playback = playing(levels_rms=(100, 900, 300, *[0] * 48))
 
-    assert [100, 900, 300, 0] == [playback.level_rms(at) for at in (1.01, 1.03, 1.05, 1.07)]
+    assert [100, 900, 300, 0] == [playback.levels_rms(at)[0] for at in (1.01, 1.03, 1.05, 1.07)]
 
 
 def test_the_level_of_a_repeated_place_is_heard_again() -> None:
     playback = playing(levels_rms=(900,) * 51)
     confirm(playback, 1.4, "m2")
-    assert 900 == playback.level_rms(1.4)
+    assert 900 == playback.levels_rms(1.4)[0]
     playback.pause(1.4)
     list(playback.resume(3.0))
 
-    assert [0, 900, 0] == [playback.level_rms(at) for at in (3.0, 3.01, 3.01)]
+    assert [0, 900, 0] == [playback.levels_rms(at)[0] for at in (3.0, 3.01, 3.01)]
 
 
 def test_the_level_of_the_next_reply_is_its_own() -> None:
@@ -270,11 +271,29 @@ def test_the_level_of_the_next_reply_is_its_own() -> None:
     playback.stop(1.25)
     list(playback.play(4.0, Piece("b1", SPOKEN[:320], (100, 300))))
 
-    assert [100, 300] == [playback.level_rms(at) for at in (4.01, 4.03)]
+    assert [100, 300] == [playback.levels_rms(at)[0] for at in (4.01, 4.03)]
 
 
 def test_a_reply_that_is_over_is_silent() -> None:
     playback = playing(levels_rms=(900,) * 51)
     playback.stop(1.25)
 
-    assert 0 == playback.level_rms(9.0)
+    assert 0 == playback.levels_rms(9.0)[0]
+
+
+def test_without_marks_the_level_goes_on_by_the_clock() -> None:
+    """A mark that does not come holds the estimate of what was heard; the echo does not wait for it."""
+    playback = Playback()
+    list(playback.play(1.0, Piece("a1", audio(800), (100,) * 30 + (900,) * 10)))
+
+    assert [100, 100, 900] == [playback.levels_rms(at)[1] for at in (1.1, 1.5, 1.7)]
+    assert 0 == playback.levels_rms(1.75)[0]
+
+
+def test_level_by_the_clock_begins_anew_where_the_reply_goes_on() -> None:
+    playback = Playback()
+    list(playback.play(1.0, Piece("a1", audio(400), (100,) * 10 + (900,) * 10)))
+    playback.pause(1.1)
+    list(playback.resume(3.0))
+
+    assert [100, 900] == [playback.levels_rms(at)[1] for at in (3.1, 3.3)]

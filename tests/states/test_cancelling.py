@@ -42,6 +42,7 @@ from tests.calls import (
     speaking,
     utterance,
 )
+from tests.states.interrupted import cancelled_is_over
 from tests.states.shared import (
     FIRST,
     INF,
@@ -168,8 +169,9 @@ CASES = [
     case("the session is lost", HERE, QUIET, RealtimeLost(10.75), LISTENING, [], {**LOST, **FORGOTTEN}),
     case("the session is lost: the greeting", HERE, SILENT_GREETING, RealtimeLost(9.25), WAITING, [],
          {**LOST, "response.settled_ids": added("g1")}),
-    case("the session is ready again while the caller speaks", HERE, OFFLINE, RealtimeReady(4.0), HERE,
-         [CreateItem("user", "שלום לך"), *appended(*quiets(2.0, 30, "uQ")[25:]), AppendAudio("b1")], {"is_ready": True}),
+    case("without a session nobody answers a cancel: it is over at once", HERE, OFFLINE, RealtimeReady(4.0), LISTENING,
+         [CreateItem("user", "שלום לך"), *appended(*quiets(2.0, 30, "uQ")[25:]), AppendAudio("b1")],
+         {"is_ready": True, **cancelled_is_over(), "deadline": INF}),
     *words_cases(HERE, QUIET, 10.75, "r1"),
     *common_cases(HERE, QUIET, 10.75, ReplyDue(10.75), PlaybackMarked(10.75, "m1")),
 ]

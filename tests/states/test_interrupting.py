@@ -168,7 +168,7 @@ CASES = [
     case("on the greeting, by 100 ms of voice: confirmed in that very step", GRACE, greeting_audible().then(GREETING_SPEECH), loud(1.8125, "x"), CANCELLING,
          [*stopped_with(2, "g1"), TruncateItem("ga1", 200), CONFIRMED, *appended(*C, *GREETING_SPEECH, X)],
          {**stop(1.8125, Heard("ga1", 1600, 4000), ids=2, response_id="g1"), **opened(*GREETING_SPEECH, X, ahead=C)}, via=[HERE]),
-    case("without a session: the cut reply is owed already", HERE, OFFLINE, X, CANCELLING, stopped_with(), {**PAUSED}),
+    case("without a session: the cut reply is owed already", HERE, OFFLINE, X, CANCELLING, stopped_with(), {**PAUSED, "deadline": X.at}),
     case("above the threshold and below the assistant's echo: dropped, and not loud", HERE, LOUD_REPLY, ECHOED, HERE, [dropped(180.0, 600.0)],
          {"gate.limit_rms": 600.0, "gate.held": added(HeardFrame(180.0, "x", 1.0)), **LISTENED_TO}),
     case("above the assistant's echo: stopped", HERE, LOUD_REPLY, ABOVE_ITS_ECHO, CANCELLING, [*stopped_with(), *appended(*QUIETS_OF_U, X)],

@@ -172,7 +172,7 @@ CASES = [
          {**ended("a1", 4000), **HEARD}),
     case("somebody, whose words are rejected: the rest is requested", LISTENING, REJECTED, TranscriptCompleted(4.0, "u2", "?!"), LISTENING,
          [PUNCTUATION, DeleteItem("u2"), ASK_FOR_THE_REST], {**settled("u2"), **rest_requested(4.0)}),
-    case("a voice that was the assistant's echo: the rest is requested", LISTENING, ECHOED, TranscriptCompleted(4.0, "u2", "פתוחים עד שש"), LISTENING,
+    case("a voice that was the assistant's echo: the rest is requested", LISTENING, ECHOED, TranscriptCompleted(4.0, "u2", "אנחנו פתוחים"), LISTENING,
          [ECHO, DeleteItem("u2"), ASK_FOR_THE_REST], {**settled("u2"), **rest_requested(4.0), "reply_transcript": "", "reply_words": ""}),
     case("a voice that was the greeting's echo", WAITING, GREETING_ECHOED, TranscriptCompleted(2.0, "u1", "שלום מאפייה"), WAITING,
          [ECHO, DeleteItem("u1")], {**settled("u1"), "deadline": INF}),

@@ -35,8 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="as gate.max_threshold=300"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a frame and nothing else")
-    parser.add_argument("--summary", action="store_true", help="print the counts alone, without the frames")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--json", action="store_true", help="print one JSON object a frame and nothing else")
+    told.add_argument("--summary", action="store_true", help="print the counts alone, without the frames")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw it as well; of several files, one picture each")
     return parser
 
@@ -45,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return 0, or 2 for a file or a setting that cannot be used."""
     options = _parser().parse_args(argv)
     try:
+        _check_pictures(options)
         config = changed_config(read_config(options.config) if options.config else Config(), options.settings)
         played = read_wav(options.played) if options.played else b""
         for path in options.files:
@@ -52,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
             _print(path, heard, options)
             if options.svg:
                 _picture_of(options.svg, path, options.files).write_text(drawing(path.name, heard), encoding="utf-8")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         sys.stderr.write(f"callfsm hear: {error.filename}: {error.strerror}\n")
         return 2
@@ -59,6 +63,14 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"callfsm hear: {error}\n")
         return 2
     return 0
+
+
+def _check_pictures(options: argparse.Namespace) -> None:
+    recordings = {path.resolve() for path in (*options.files, options.played) if path}
+    for path in options.files if options.svg else ():
+        picture = _picture_of(options.svg, path, options.files)
+        if picture.resolve() in recordings:
+            raise ValueError(f"{picture}: is a recording, and would be lost")
 
 
 def _picture_of(out: Path, path: Path, files: Sequence[Path]) -> Path:

@@ -71,8 +71,8 @@ class _Played(Playback):
 
     level: int = 0
 
-    def level_rms(self, _at: float) -> int:
-        return self.level
+    def levels_rms(self, _at: float) -> tuple[int, int]:
+        return self.level, self.level
 
 
 @define(eq=False)

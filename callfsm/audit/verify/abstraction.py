@@ -18,7 +18,7 @@ from callfsm.audit.verify.watch import Watch
 from callfsm.call import Call
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.hearing.turn import Utterance
-from callfsm.speaking.playback import PlaybackPhase
+from callfsm.speaking.playback import MARK_BYTES, PlaybackPhase
 from callfsm.speaking.response import ResponsePhase
 from callfsm.states.transcripts import ANSWERABLE_MS
 
@@ -130,7 +130,9 @@ def _playback(call: Call, _watch: Watch) -> Hashable:
         return ()
     ahead = [mark.at_byte == playback.sent for mark in playback.marks]
     has_tail = playback.sent > playback._marked  # noqa: SLF001 - what the last mark stands behind
-    return playback.phase._name_, len(playback.held), len(ahead), any(ahead), has_tail, playback.has_rest
+    # So many marks will stand behind what is kept, when it goes on.
+    rest = -(-(playback.received - playback.sent) // MARK_BYTES) if playback.has_rest else 0
+    return playback.phase._name_, len(playback.held), len(ahead), any(ahead), has_tail, rest
 
 
 def _greeting(call: Call, watch: Watch) -> Hashable:

@@ -83,7 +83,7 @@ class Before:
             return
         if isinstance(event, TranscriptCompleted):
             self.is_text = True
-            is_somebody = not _is_nobody(call, event.transcript, judged[0])
+            is_somebody = not _is_nobody(call, event, judged[0])
             is_first = is_somebody and _is_real(event.transcript, judged[0])
             self.is_first = is_first and not has_real_user
             self.is_accepted = is_first or (is_somebody and has_real_user)
@@ -125,10 +125,11 @@ def _power(utterance: Utterance) -> float:
     return utterance._spoken_power / utterance.spoken_frames  # noqa: SLF001
 
 
-def _is_nobody(call: Call, text: str, utterance: Utterance) -> bool:
+def _is_nobody(call: Call, event: TranscriptCompleted, utterance: Utterance) -> bool:
+    text = event.transcript
     if is_too_short(text) or is_only_noise(text):
         return True
-    if utterance.interrupts and is_echo_of(text, call.words_of_reply):
+    if utterance.interrupts and is_echo_of(text, call.words_heard(event.at)):
         return True
     is_weak = _power(utterance) < (2 * utterance.threshold_rms) ** 2
     return is_made_up(text) and (is_weak or utterance.loud_ms < SHORT_MS)

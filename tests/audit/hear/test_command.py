@@ -136,3 +136,15 @@ def test_recording_of_less_than_a_frame_has_no_rows(tmp_path: Path, capsys: pyte
 
     assert [] == said(capsys, tmp_path / "short.wav", "--json")
     assert f"{tmp_path / 'short.wav'}: 0.00 s" == said(capsys, tmp_path / "short.wav", "--svg", tmp_path / "s.svg")[0]
+
+
+@pytest.mark.parametrize("what", ["near", "far"])
+def test_recording_is_not_overwritten_by_its_picture(
+    what: str, near: Path, far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = {"near": near, "far": far}[what]
+    held = picture.read_bytes()
+
+    assert 2 == main([str(near), "--played", str(far), "--svg", str(picture)])
+    assert f"callfsm hear: {picture}: is a recording, and would be lost\n" == capsys.readouterr().err
+    assert held == picture.read_bytes()

@@ -13,9 +13,9 @@ from callfsm.audit.verify.scopes import ECHOES, TALK, TOOLS
 from callfsm.machine import ENGINE
 from tests.audit.verify.changed import TOOL_CALL, explorer
 
-ONE_UTTERANCE = 3952
+ONE_UTTERANCE = 4084
 FUNCTIONS = 2905
-NOISE = 4348
+NOISE = 4563
 
 
 @pytest.fixture(autouse=True)
