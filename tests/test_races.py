@@ -62,6 +62,9 @@ from tests.calls import GREETED_WITH, GREETING_BUSINESS, LOUD, QUIET, SILENT_BUS
 from tests.dialogue import FRAME_S
 from tests.random_calls import Witness, goes_on, without
 
+pytestmark = pytest.mark.no_cover
+"""What is explored here is covered elsewhere, and tracing it takes a minute."""
+
 PATIENCE_S: Final = 3.5
 """Within this time something else happens: the peers answer, or the caller does something."""
 GRACE_S: Final = 0.3

@@ -72,7 +72,7 @@ def test_echo_that_was_rejected_advises_a_greater_factor(tmp_path: Path) -> None
     dialogue.caller.silent(60)
     dialogue.caller.hums(400, 900.0, voicing=0.9)
     dialogue.caller.silent(600)
-    dialogue.openai.transcribes("פתוחים בכל יום")
+    dialogue.openai.transcribes("אנחנו פתוחים")
     account = dialogue.account(tmp_path)
     finding = about(account, "the assistant's own words")
     other = dialogue.account(tmp_path, advised(account, finding))

@@ -17,6 +17,9 @@ from callfsm.speaking.playback import Playback
 from callfsm.speaking.response import Response
 from tests.audit.verify.changed import A_CALL, explorer
 
+pytestmark = pytest.mark.no_cover
+"""What is explored here is covered elsewhere, and tracing it takes a minute."""
+
 PARTS: dict[str, type] = {"gate": Gate, "turn": Turn, "response": Response, "playback": Playback}
 
 

@@ -13,6 +13,9 @@ from callfsm.audit.verify.scopes import ECHOES, TALK, TOOLS
 from callfsm.machine import ENGINE
 from tests.audit.verify.changed import TOOL_CALL, explorer
 
+pytestmark = pytest.mark.no_cover
+"""What is explored here is covered elsewhere, and tracing it takes a minute."""
+
 ONE_UTTERANCE = 4084
 FUNCTIONS = 2905
 NOISE = 4563

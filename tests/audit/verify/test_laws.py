@@ -56,6 +56,9 @@ from tests.audit.verify.changed import (
     without,
 )
 
+pytestmark = pytest.mark.no_cover
+"""What is explored here is covered elsewhere, and tracing it takes a minute."""
+
 
 def demand(call: Call, event: Event) -> None:
     """Request a reply, whatever is in flight."""
