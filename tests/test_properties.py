@@ -51,6 +51,9 @@ from tests.calls import GREETING_BUSINESS, LOUD, QUIET, SILENT_BUSINESS, TOOL_BU
 from tests.dialogue import TAPE
 from tests.random_calls import AUDIBLE, RuleBrokenError, Witness, due, goes_on, without
 
+pytestmark = pytest.mark.no_cover
+"""What is explored here is covered elsewhere, and tracing it takes a minute."""
+
 CONFIG: Final = Config(
     gate=GateConfig(calibration_ms=100, preroll_ms=100, hangover_ms=160, follow_factor=0, echo_factor=0),
     turn=TurnConfig(
