@@ -10,7 +10,7 @@ from callfsm.effects import INFO, WARNING, Count, Effect, Log
 from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import Gate
 from callfsm.hearing.line import NewsKind
-from callfsm.hearing.turn import Turn
+from callfsm.hearing.turn import Turn, Utterance
 from callfsm.speaking.playback import Heard, Playback
 from callfsm.speaking.prompts import NO_FACTS, Facts, briefing
 from callfsm.speaking.response import Owed, Response
@@ -108,6 +108,11 @@ class Call:
         """The newest frame passed the gate."""
         utterance = self.turn.open
         return utterance is not None and utterance.quiet_ms <= self.config.gate.hangover_ms
+
+    @property
+    def in_doubt(self) -> Utterance | None:
+        """The open utterance, while the assistant has been stopped and nothing has shown who it is."""
+        return self.turn.open if self.playback.is_paused else None
 
     @property
     def words_of_reply(self) -> str:

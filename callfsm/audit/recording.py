@@ -11,9 +11,10 @@ from callfsm.audit.lines import LineError, end_of, entry_of, header_of, is_whole
 from callfsm.call import Call
 from callfsm.config import Business, Config, ConfigError
 from callfsm.config_file import config_from
-from callfsm.effects import Effect, Log
+from callfsm.effects import CreateResponse, Effect, Log
 from callfsm.events import Event
 from callfsm.machine import dispatch
+from callfsm.speaking.prompts import continue_instructions
 from callfsm.states.base import State
 
 GATE_LINE: Final = "[AUDIO GATE]"
@@ -156,6 +157,11 @@ def take(call: Call, entry: Entry) -> Step:
     except Exception as bug:  # noqa: BLE001 - the live call met it too; a replay shows where
         error = bug
     return Step(entry, source, call.state, tuple(call.moves), tuple(effects), call, error)
+
+
+def asks_for_the_rest(call: Call, request: CreateResponse) -> bool:
+    """Say whether a request is for the rest of a reply that was stopped."""
+    return request.instructions == continue_instructions(call.briefing)
 
 
 def is_gate_line(effect: Effect) -> bool:

@@ -15,7 +15,6 @@ from callfsm.call import Call
 from callfsm.detector.listener import Listener
 from callfsm.detector.silero import Model
 from callfsm.hearing.turn import Utterance
-from callfsm.speaking.playback import PlaybackPhase
 
 MOST_WAITING: Final = 32
 """Requests at most in the thread's queue, the one at work included; some 1 ms each."""
@@ -114,7 +113,7 @@ class CallDetector:
         A request at a time: what comes meanwhile, or finds the queue full, goes with the next one. The frame that
         stopped the assistant does so, too: its clear is on its way, and the thread would be in its way.
         """
-        utterance = self._doubted()
+        utterance = self._call.in_doubt
         if utterance is None or self._is_asking:
             return
         if utterance is not self._utterance:
@@ -130,10 +129,6 @@ class CallDetector:
     def _answered(self, is_speech: bool | None) -> None:
         self._is_asking = False
         self._is_done = is_speech is not False
-        if is_speech and self._doubted() is self._utterance:
+        if is_speech and self._call.in_doubt is self._utterance:
             self._detected()
         self.look()
-
-    def _doubted(self) -> Utterance | None:
-        is_in_doubt = self._call.playback.phase is PlaybackPhase.PAUSED
-        return self._call.turn.open if is_in_doubt else None

@@ -47,9 +47,14 @@ class Gate:
         return self.line.limit_rms
 
     @property
+    def is_echo(self) -> bool:
+        """What is loud goes up and down with what the caller is played: it proves nobody."""
+        return self.line.echo.is_match
+
+    @property
     def proof_limit_rms(self) -> float:
-        """The RMS from which a sound may prove a speaker: nothing does while it follows what the caller is played."""
-        return math.inf if self.line.echo.is_match else self.line.limit_rms
+        """The RMS from which a sound may prove a speaker."""
+        return math.inf if self.is_echo else self.limit_rms
 
     def hold(self, frame: HeardFrame, keep_ms: int) -> None:
         """Keep a frame unsent, and no more than the newest `keep_ms` of them."""

@@ -26,7 +26,6 @@ from callfsm.events import (
 from callfsm.hearing.turn import TurnPhase
 from callfsm.machine import dispatch
 from callfsm.sim.virtual_socket import VirtualSocket
-from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.wire import realtime, realtime_out, twilio
 
@@ -159,20 +158,18 @@ class VirtualCall:
                 self._feed(event)
 
     def _feed(self, event: Event) -> None:
-        call, before, was_paused = self.call, self.call.turn.phase, self._is_paused()
+        call = self.call
+        before, was_paused = call.turn.phase, call.playback.is_paused
         effects = dispatch(call, event)
         if isinstance(event, RmsFrame):
             is_loud = event.rms >= call.gate.limit_rms
-            has_settled = was_paused and not self._is_paused()
+            has_settled = was_paused and not call.playback.is_paused
             frame = Frame(event.at, event.rms, is_loud, before, call.turn.phase, bool(call.moves), has_settled)
             self.happened.append(frame)
         for effect in effects:
             self._perform(effect)
         self.happened += [Move(event.at, *move) for move in call.moves]
         self._arm()
-
-    def _is_paused(self) -> bool:
-        return self.call.playback.phase is PlaybackPhase.PAUSED
 
     def _perform(self, effect: Effect) -> None:
         match effect:

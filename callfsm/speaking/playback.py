@@ -233,9 +233,14 @@ class Playback:
         return self.phase is PlaybackPhase.PLAYING or self.phase is PlaybackPhase.HEARD
 
     @property
+    def is_paused(self) -> bool:
+        """It was stopped by a sound that may be nobody, and may go on."""
+        return self.phase is PlaybackPhase.PAUSED
+
+    @property
     def has_rest(self) -> bool:
         """It is paused, and there is something that the caller has not heard."""
-        return self.phase is PlaybackPhase.PAUSED and self.received > self._heard
+        return self.is_paused and self.received > self._heard
 
     def furthest(self, at: float) -> int:
         """Return how far the caller has heard the reply, wherever it went on since."""

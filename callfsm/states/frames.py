@@ -48,7 +48,7 @@ def is_blip(call: "Call", _frame: RmsFrame) -> bool:
 
 def is_voiced(call: "Call", frame: RmsFrame | HeardFrame) -> bool:
     """The frame is as periodic as a voice, and not the assistant's own that comes back."""
-    return frame.voicing >= call.config.gate.min_voicing and not call.gate.line.echo.is_match
+    return frame.voicing >= call.config.gate.min_voicing and not call.gate.is_echo
 
 
 # Actions

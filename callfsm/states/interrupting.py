@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from callfsm.effects import INFO, ClearPlayback
 from callfsm.events import AudioDelta, Event, ReplyDue, RmsFrame, SpeechDetected, TranscriptCompleted
 from callfsm.hearing.mulaw import FRAME_MS
-from callfsm.speaking.playback import Piece, PlaybackPhase
 from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
 from callfsm.states.base import State
 from callfsm.states.base import Transition as T
@@ -28,6 +27,7 @@ from callfsm.states.playing import (
     finish_playback,
     is_caller_speaking,
     mark_end,
+    piece_of,
     send_audio,
     stop_playback,
     truncate_heard,
@@ -54,7 +54,7 @@ RESUMED_LINE = "[BARGE-IN] Not confirmed as speech – the assistant goes on"
 
 def is_paused(call: "Call", _event: Event) -> bool:
     """The assistant was stopped, and what the caller has not heard is kept."""
-    return call.playback.phase is PlaybackPhase.PAUSED
+    return call.playback.is_paused
 
 
 def is_proven(call: "Call", frame: RmsFrame) -> bool:
@@ -79,9 +79,9 @@ def is_all_played(call: "Call", event: Event) -> bool:
     return call.playback.is_all_heard(event.at)
 
 
-def is_kept_response(call: "Call", delta: AudioDelta) -> bool:
-    """The audio is of the reply that was stopped and may go on."""
-    return call.playback.phase is PlaybackPhase.PAUSED and delta.response_id == call.response.response_id
+def is_stopped_response(call: "Call", delta: AudioDelta) -> bool:
+    """The audio is of the response that was stopped."""
+    return delta.response_id == call.response.response_id
 
 
 def is_unfinished_reply(call: "Call", frame: RmsFrame) -> bool:
@@ -97,7 +97,7 @@ def is_cut(call: "Call", _event: Event) -> bool:
 
 
 def is_rest_owed(call: "Call", _event: Event) -> bool:
-    """The rest of a reply is owed, and nothing of it is here."""
+    """What is owed is the rest of a reply."""
     return call.response.owed is Owed.REST
 
 
@@ -135,7 +135,7 @@ def drop_rest(call: "Call", event: Event) -> None:
 
 
 def confirm(call: "Call", event: Event) -> None:
-    """Log that the interruption is speech; the rest stays owed, at most twice, in case its words are rejected."""
+    """Log that the interruption is speech; the rest stays owed, so often at most, in case its words are rejected."""
     call.log(INFO, CONFIRMED_LINE)
     call.response.confirm_interruption(call.config.turn.most_continued)
     stay(call, event)
@@ -164,7 +164,7 @@ def end_rest(call: "Call", event: Event) -> None:
 
 def keep_audio(call: "Call", delta: AudioDelta) -> None:
     """Keep what still comes of a reply that was stopped: the model takes it for said, and it may be yet."""
-    call.playback.keep(Piece(delta.item_id, delta.audio, delta.levels_rms))
+    call.playback.keep(piece_of(delta))
 
 
 def settle_rest(call: "Call", _event: Event) -> None:
@@ -199,7 +199,7 @@ PROOF = (
     T(SpeechDetected,      None),
 )
 LATE_AUDIO = (
-    T(AudioDelta,          None,       (is_kept_response,),                           (keep_audio,)),
+    T(AudioDelta,          None,       (is_paused, is_stopped_response),               (keep_audio,)),
 )
 PROVEN_BY_WORDS = (
     T(TranscriptCompleted, None,       (is_paused, has_real_user),                    (accept, *CONFIRM)),

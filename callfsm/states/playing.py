@@ -93,13 +93,14 @@ def send_audio(call: "Call", parts: Iterable[bytes | Mark]) -> None:
     call.response.failures = 0
 
 
-def _piece(delta: AudioDelta) -> Piece:
+def piece_of(delta: AudioDelta) -> Piece:
+    """Return a delta's audio as the playback takes it."""
     return Piece(delta.item_id, delta.audio, delta.levels_rms)
 
 
 def play(call: "Call", delta: AudioDelta) -> None:
     """Send the audio to the caller, a mark behind every 200 ms of it."""
-    send_audio(call, call.playback.play(delta.at, _piece(delta)))
+    send_audio(call, call.playback.play(delta.at, piece_of(delta)))
 
 
 def play_clip(call: "Call", event: Event) -> None:
@@ -115,7 +116,7 @@ def play_clip(call: "Call", event: Event) -> None:
 
 def hold_back(call: "Call", delta: AudioDelta) -> None:
     """Keep the audio back while a sound of the caller may still grow into speech."""
-    call.playback.hold(_piece(delta))
+    call.playback.hold(piece_of(delta))
 
 
 def play_held(call: "Call", event: Event) -> None:

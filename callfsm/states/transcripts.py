@@ -46,11 +46,9 @@ def is_punctuation(_call: "Call", event: TranscriptCompleted) -> bool:
 
 def is_first_real_utterance(call: "Call", event: TranscriptCompleted) -> bool:
     """No real utterance yet; this one's RMS is at or above the threshold and it has 3 characters, not only noise."""
-    return (
-        not call.has_real_user_utterance
-        and _utterance(call, event).rms >= _utterance(call, event).threshold_rms
-        and is_real_speech(event.transcript)
-    )
+    utterance = _utterance(call, event)
+    is_loud_enough = utterance.rms >= utterance.threshold_rms
+    return not call.has_real_user_utterance and is_loud_enough and is_real_speech(event.transcript)
 
 
 def has_real_user(call: "Call", _event: object) -> bool:

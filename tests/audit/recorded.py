@@ -101,11 +101,16 @@ def write(path: Path, lines: list[Line]) -> Path:
 HEADER = header_of(Config())
 
 
-def answered() -> RecordedDialogue:
-    """A call whose caller asks once, hears the whole answer, and hangs up."""
+def asking() -> RecordedDialogue:
+    """The line has been measured, and the caller has asked; the reply is requested."""
     call = RecordedDialogue()
     call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
+    return call.said("שלום, מתי אתם פתוחים?")
+
+
+def answered() -> RecordedDialogue:
+    """A call whose caller asks once, hears the whole answer, and hangs up."""
+    call = asking()
     call.openai.replies(1000)
     call.twilio.plays()
     call.caller.silent(500)
@@ -114,9 +119,7 @@ def answered() -> RecordedDialogue:
 
 def barged_in() -> RecordedDialogue:
     """A call whose caller interrupts the first answer after 800 ms, and hears the second."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
+    call = asking()
     call.openai.replies(3000)
     call.twilio.plays(800)
     call.said("רגע, ובשישי?")
@@ -133,9 +136,7 @@ def levels(ms: int, rms: int = 3000) -> tuple[int, ...]:
 
 def gone_on() -> RecordedDialogue:
     """A call in whose answer of 3 s somebody coughs after 1 s: it stops at 3.82 s, and goes on at 4.42 s."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
+    call = asking()
     call.openai.begins()
     call.openai.speaks(3000, levels_rms=levels(3000))
     call.openai.words("אנחנו פתוחים בכל יום")
@@ -152,9 +153,7 @@ def gone_on() -> RecordedDialogue:
 
 def continued() -> RecordedDialogue:
     """A call whose answer is stopped by a click while it is being generated, goes on, and is continued."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
+    call = asking()
     call.openai.begins()
     call.openai.speaks(2000)
     call.openai.words("אנחנו פתוחים", is_whole=False)
@@ -173,9 +172,7 @@ def continued() -> RecordedDialogue:
 
 def whispered() -> RecordedDialogue:
     """A call whose caller whispers over the answer at 3.82 s; it goes on at 4.42 s, and stops for the words at 5.02 s."""
-    call = RecordedDialogue()
-    call.caller.silent(1500)
-    call.said("שלום, מתי אתם פתוחים?")
+    call = asking()
     call.openai.replies(3000)
     call.twilio.plays(1000)
     call.caller.whispers(400)

@@ -10,7 +10,6 @@ from callfsm.audit.recording import Step
 from callfsm.effects import Log, PlayAudio
 from callfsm.events import Event, RmsFrame, SpeechDetected
 from callfsm.hearing.mulaw import BYTES_PER_MS
-from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
 
 
@@ -87,7 +86,7 @@ class BargeIns:
                 self._went_on(step, before.time_of(step, event))
 
     def _stopped(self, step: Step, stop: BargeIn) -> None:
-        is_kept = step.call.playback.phase is PlaybackPhase.PAUSED
+        is_kept = step.call.playback.is_paused
         self.stops.append(evolve(stop, verdict=Verdict.OPEN if is_kept else Verdict.NOTHING_LEFT))
 
     def _confirmed(self, event: Event, words_of: int | None) -> None:
@@ -106,10 +105,10 @@ class BargeIns:
         return next((i for i in range(newest, -1, -1) if self.stops[i].utterance <= utterance), newest)
 
     def _went_on(self, step: Step, at: float) -> None:
-        sent = sum(len(effect.audio) for effect in step.effects if isinstance(effect, PlayAudio))
-        self.stops[-1] = evolve(
-            self.stops[-1],
-            verdict=Verdict.NOBODY,
-            went_on_at=at,
-            went_on_from_ms=(step.call.playback.received - sent) // BYTES_PER_MS,
-        )
+        self.stops[-1] = evolve(self.stops[-1], verdict=Verdict.NOBODY, went_on_at=at, went_on_from_ms=place_ms(step))
+
+
+def place_ms(step: Step) -> int:
+    """Return from which place of the reply the caller hears it with this event."""
+    sent = sum(len(effect.audio) for effect in step.effects if isinstance(effect, PlayAudio))
+    return max(0, step.call.playback.received - sent) // BYTES_PER_MS

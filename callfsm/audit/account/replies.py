@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from attrs import define, evolve, field
 
+from callfsm.audit.account.barge_ins import place_ms
 from callfsm.audit.account.before import Before
 from callfsm.audit.account.values import Reply, ReplyFate, ReplyKind, Stretch
-from callfsm.audit.recording import Step
+from callfsm.audit.recording import Step, asks_for_the_rest
 from callfsm.call import Call
 from callfsm.effects import CancelResponse, Count, CreateResponse, Effect, Log, PlayAudio
 from callfsm.events import (
@@ -24,7 +25,6 @@ from callfsm.events import (
 )
 from callfsm.hearing.mulaw import BYTES_PER_MS
 from callfsm.speaking.playback import PlaybackPhase
-from callfsm.speaking.prompts import continue_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE
@@ -87,8 +87,8 @@ class Replies:
             elif isinstance(effect, PlayAudio) and not step.call.response.turn:
                 self._play_clip(step.call, event.at, effect, before)
         if step.call.playback.phase in AUDIBLE and self.drafts[-1].began is None:
-            goes_on = before.playback.phase is PlaybackPhase.PAUSED
-            self.drafts[-1].is_audible_from(before.time_of(step, event) if goes_on else event.at, _place_ms(step))
+            goes_on = before.playback.is_paused
+            self.drafts[-1].is_audible_from(before.time_of(step, event) if goes_on else event.at, place_ms(step))
 
     def finished(self, call: Call, at: float) -> tuple[Reply, ...]:
         """Return them, of a call that is followed up to this time; those not over were cut by the journal's end."""
@@ -139,7 +139,7 @@ class Replies:
             phase = step.call.playback.phase
             if phase not in AUDIBLE or step.dest is State.ENDED:
                 _hush(draft, step, event, before)
-                if phase is not PlaybackPhase.PAUSED or step.dest is State.ENDED:
+                if not step.call.playback.is_paused or step.dest is State.ENDED:
                     _end(draft, step, event, before)
         elif _is_given_up(step.call, draft):
             draft.is_over = True
@@ -150,13 +150,7 @@ class Replies:
 def _kind(call: Call, request: CreateResponse) -> ReplyKind:
     if call.response.kind is Owed.GREETING:
         return ReplyKind.GREETING
-    return ReplyKind.REST if request.instructions == continue_instructions(call.briefing) else ReplyKind.REPLY
-
-
-def _place_ms(step: Step) -> int:
-    """Return from which place of the reply the caller hears it with this event."""
-    sent = sum(len(effect.audio) for effect in step.effects if isinstance(effect, PlayAudio))
-    return max(0, step.call.playback.received - sent) // BYTES_PER_MS
+    return ReplyKind.REST if asks_for_the_rest(call, request) else ReplyKind.REPLY
 
 
 def _is_cancelled(draft: _Draft, effects: tuple[Effect, ...]) -> bool:
@@ -170,7 +164,7 @@ def _hush(draft: _Draft, step: Step, event: Event, before: Before) -> None:
     if mark is not None:
         playback.confirm(event.at, mark)
     now = step.call.playback
-    heard = now.sent if now.phase is PlaybackPhase.PAUSED else playback.heard(event.at)
+    heard = now.sent if now.is_paused else playback.heard(event.at)
     at = min(event.at, playback.ends_at)
     draft.is_audible_to(at, heard)
     draft.note(audible_to=draft.reply.stretches[-1].ended_at if draft.reply.stretches else at)

@@ -27,12 +27,16 @@ This page is written by `callfsm diagram` from the machine that runs, not by han
 - **Time is an event.** A state with a deadline, and an utterance that awaits its transcript, want `TimerFired`, the
   earlier of the two first. Whatever arrives at or after that time is preceded by `TimerFired` with the time of the
   deadline, so that the order never hangs on how punctual a timer is.
+- **A frame is heard before it is judged.** Each `RmsFrame` first moves what is known of the line: its noise, which
+  the threshold may follow, and the assistant's echo, which raises the limit while the assistant can be heard. The
+  guards then compare with the limit in force. A changed threshold is logged with the frame that changed it.
 - **Calibration is worked off.** The frames that were kept while the line was measured are fed once more, in order,
   as soon as the row that ended the measuring has been taken, and before anything new.
 """
 _DUE: Final = """\
 - **`ReplyDue` is fed by the machine itself**, after every event, where a response is owed and nothing forbids
-  requesting it. Only {states} have rows for it. The condition, word for word:
+  requesting it, or where the assistant was stopped by nobody and may go on. Only {states} have rows
+  for it. The condition, word for word:
 
 ```python
 {source}```

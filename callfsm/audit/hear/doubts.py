@@ -11,7 +11,6 @@ from callfsm.config import GateConfig
 from callfsm.detector.listener import Listener
 from callfsm.detector.silero import Model, load
 from callfsm.hearing.turn import Utterance
-from callfsm.speaking.playback import PlaybackPhase
 
 
 @define(eq=False)
@@ -27,8 +26,8 @@ class Doubts:
 
     def is_speech(self, call: Call) -> bool:
         """Have the detector hear what is new; say whether it is sure with this frame."""
-        utterance = call.turn.open
-        if utterance is None or call.playback.phase is not PlaybackPhase.PAUSED:
+        utterance = call.in_doubt
+        if utterance is None:
             return False
         if utterance is not self._utterance:
             self._utterance, self._handed = utterance, 0

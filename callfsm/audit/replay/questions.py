@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import define, evolve, field
 
-from callfsm.audit.recording import Entry, take
+from callfsm.audit.recording import Entry, asks_for_the_rest, take
 from callfsm.call import Call
 from callfsm.effects import (
     CallTool,
@@ -37,7 +37,6 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
-from callfsm.speaking.prompts import continue_instructions
 from callfsm.speaking.response import Owed
 
 
@@ -102,10 +101,9 @@ class Watch:
                     # The audio of one that waits for a lost connection may have been forgotten.
                     yield Question(Asks.TRANSCRIPT, at, event_id, began_at=float(audio[0]) if audio else at)
                     self.committed_at = at
-                case CreateResponse(event_id, instructions=instructions):
+                case CreateResponse(event_id) as request:
                     said = next((text for role, text in reversed(call.history) if role == "user"), "")
-                    is_rest = instructions == continue_instructions(call.briefing)
-                    kind = Owed.REST if is_rest else call.response.kind
+                    kind = Owed.REST if asks_for_the_rest(call, request) else call.response.kind
                     yield Question(Asks.RESPONSE, at, event_id, turn, 0, self.committed_at, kind, said)
                 case CancelResponse(event_id) if event_id == call.response.cancel_event_id:
                     yield Question(Asks.CANCEL, at, event_id, turn)

@@ -62,7 +62,7 @@ def _open(call: Call, _watch: Watch) -> Hashable:
         _loudness(call, utterance.loud_ms),
         2 if quiet_ms > call.config.gate.hangover_ms else is_weak_since,
         energy,
-        (utterance.voiced_frames, utterance.frames) if call.playback.phase is PlaybackPhase.PAUSED else None,
+        (utterance.voiced_frames, utterance.frames) if call.playback.is_paused else None,
         _is_noisy(call) and utterance.interrupts,
     )
 

@@ -23,7 +23,6 @@ from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.hearing.transcript import is_echo_of, is_made_up, is_only_noise, is_real_speech, is_too_short
 from callfsm.hearing.turn import Utterance
 from callfsm.machine import state_deadline
-from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.states.transcripts import ANSWERABLE_MS, SHORT_MS
 
@@ -70,9 +69,8 @@ class Before:
             before.gives_up = call.state is State.CANCELLING and state_deadline(call) <= event.at + ROUNDING_S
         if before.unsettled:
             before._note_verdict(event, call, has_real_user=has_real_user)
-        if playback.phase is PlaybackPhase.PAUSED or call.state is State.AI_SPEAKING:
-            heard = max(playback.heard(event.at), playback._heard)  # noqa: SLF001 - before an earlier stop
-            before.rest_bytes = playback.received - heard
+        if playback.is_paused or call.state is State.AI_SPEAKING:
+            before.rest_bytes = playback.received - playback.furthest(event.at)
             if isinstance(event, _SOUNDS):
                 before._note_sound(call)
         return before

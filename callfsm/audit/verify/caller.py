@@ -8,7 +8,6 @@ from callfsm.call import Call
 from callfsm.events import RmsFrame
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.hearing.turn import TurnPhase, Utterance
-from callfsm.speaking.playback import PlaybackPhase
 from callfsm.states.base import State
 from callfsm.states.transcripts import ANSWERABLE_MS
 
@@ -118,14 +117,14 @@ def _proving(call: Call) -> int:
 def _answerable(call: Call) -> int:
     utterance = _heard(call)
     # A doubt would end in the midst of it: its frames are offered one at a time.
-    if utterance is None or call.playback.phase is PlaybackPhase.PAUSED:
+    if utterance is None or call.playback.is_paused:
         return 0
     return ANSWERABLE_MS - utterance.loud_ms if utterance.loud_ms >= call.config.turn.min_speech_ms else 0
 
 
 def _is_stopped(call: Call) -> bool:
     """Whether a sound is voiced matters once it has stopped the assistant, or may."""
-    return call.playback.phase is PlaybackPhase.PAUSED or call.state in (State.AI_GRACE, State.AI_SPEAKING)
+    return call.playback.is_paused or call.state in (State.AI_GRACE, State.AI_SPEAKING)
 
 
 def _filling(call: Call) -> int:

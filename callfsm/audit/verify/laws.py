@@ -29,7 +29,6 @@ from callfsm.effects import (
     TruncateItem,
 )
 from callfsm.events import Event, RmsFrame
-from callfsm.speaking.playback import PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 
@@ -139,7 +138,7 @@ def judge_waiting(call: Call) -> None:
         call.state in _WAITING
         or response.phase is not ResponsePhase.NONE
         or response.owed is not Owed.NOTHING
-        or call.playback.phase is PlaybackPhase.PAUSED
+        or call.playback.is_paused
         or bool(turn.unsettled or call.tools or call.digits)
     )
     if is_awaiting:

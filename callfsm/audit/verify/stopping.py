@@ -26,7 +26,7 @@ def judge_stop(before: Before, call: Call, step: Step, item_id: str | None, *, w
         _judge_confirmed(call, step)
         return False
     if is_stop:
-        was_stopped = before.rest_bytes > 0 or call.playback.phase is PlaybackPhase.PAUSED
+        was_stopped = before.rest_bytes > 0 or call.playback.is_paused
     if not was_stopped or call.state is State.ENDED:
         return False
     if step.played_bytes:
@@ -34,7 +34,7 @@ def judge_stop(before: Before, call: Call, step: Step, item_id: str | None, *, w
         return False
     _judge_doubt(before, call, step, item_id)
     # Where all was heard that was received there is nothing to go on with, and the rest is asked for.
-    return call.playback.phase is PlaybackPhase.PAUSED
+    return call.playback.is_paused
 
 
 def _is_late_proof(before: Before, step: Step) -> bool:
@@ -58,7 +58,7 @@ def _judge_rest(before: Before, call: Call, step: Step) -> None:
 
 
 def _judge_doubt(before: Before, call: Call, step: Step, item_id: str | None) -> None:
-    if before.rest_bytes and call.playback.phase is not PlaybackPhase.PAUSED:
+    if before.rest_bytes and not call.playback.is_paused:
         raise LawBrokenError(Law.GOES_ON, f"what was not heard is gone on {step.event}")
     if before.rest_bytes and CreateResponse in step.kinds:
         raise LawBrokenError(Law.GOES_ON, "a response is requested before the assistant has gone on")
