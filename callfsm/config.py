@@ -22,6 +22,8 @@ PROMPT_FIELDS: Final = ("business", "date", "time", "weekday", "opening_hours", 
 HANG_UP: Final = "hang_up"
 TRANSFER: Final = "transfer_call"
 BUILT_IN_TOOLS: Final = (HANG_UP, TRANSFER)
+REDACTABLE: Final = ("identity", "card", "phone", "email")
+"""Israeli identity numbers, payment cards, telephone numbers, e-mail addresses."""
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PHONE_NUMBER: Final = re.compile(r"\+[1-9]\d{5,14}")
 
@@ -110,6 +112,11 @@ def _is_number_or_empty(_instance: object, attribute: "Attribute[Any]", value: s
         raise ConfigError(attribute.name, "must be a phone number in E.164, as +97231234567")
 
 
+def _are_redactable(_instance: object, attribute: "Attribute[Any]", value: tuple[str, ...]) -> None:
+    if not set(value) <= set(REDACTABLE):
+        raise ConfigError(attribute.name, f"may hold {', '.join(REDACTABLE)}")
+
+
 _MS = _between(0, 600_000)
 _WAIT_MS = _between(1, 600_000)
 _WAIT_S = _between(0.1, 3600)
@@ -173,6 +180,9 @@ class TurnConfig:
     cancel_timeout_ms: int = _option(1500, "for the end of a cancelled response", _WAIT_MS)
     transcript_timeout_ms: int = _option(3000, "for the transcript of an utterance", _WAIT_MS)
     reply_timeout_ms: int = _option(8000, "for the first audio of a response", _WAIT_MS)
+    moment_ms: int = _option(
+        3000, "without a Realtime session, a silent caller who is owed a reply hears the clip `moment`", _WAIT_MS
+    )
 
 
 @frozen
@@ -182,12 +192,32 @@ class LimitsConfig:
     start_s: float = _option(5.0, "from a media socket's opening to its start; else it is closed (1008)", _WAIT_S)
     no_media_s: float = _option(15.0, "without the caller's audio end the call", _WAIT_S)
     token_s: float = _option(60.0, "a media socket's token lives", _WAIT_S)
+    request_s: float = _option(10.0, "for all of an HTTP request to arrive", _WAIT_S)
+    connections: int = _option(
+        0,
+        "open connections of the public listener, more are closed at once; 0: 100 and two a call",
+        _between(0, 10**6),
+    )
+    twilio_ahead_s: float = _option(
+        60.0, "Twilio's audio may be ahead of the clock; more is dropped, twice as much closes (1008)", _WAIT_S
+    )
     twilio_message_bytes: int = _option(65_536, "the largest message of Twilio (else 1009)", _between(1024, 2**24))
     realtime_message_bytes: int = _option(2**24, "the largest message of OpenAI", _between(65_536, 2**28))
     realtime_connect_s: float = _option(5.0, "for a connection to OpenAI", _WAIT_S)
     realtime_ready_s: float = _option(5.0, "from there to session.updated", _WAIT_S)
     realtime_tries: int = _option(3, "tries to get a session, a 401 is not tried again", _between(1, 20))
     realtime_tries_s: float = _option(10.0, "in which the tries must lie", _WAIT_S)
+    realtime_silent_s: float = _option(
+        10.0, "without any message of OpenAI after one that it must answer, and the session is lost", _WAIT_S
+    )
+    realtime_session_s: float = _option(
+        3000.0, "a session's age from which it is renewed between two turns; OpenAI ends it after 3600", _WAIT_S
+    )
+    breaker_calls: int = _option(
+        3, "calls that OpenAI fails, with no reply between, and it is down", _between(1, 1000)
+    )
+    breaker_s: float = _option(60.0, "in which these calls fail", _WAIT_S)
+    breaker_probe_s: float = _option(5.0, "between two looks whether it is up again", _WAIT_S)
     digits_pause_s: float = _option(2.0, "after the last key pressed the digits are told to the assistant", _WAIT_S)
     realtime_ping_s: float = _option(20.0, "between two pings to OpenAI", _WAIT_S)
 
@@ -198,6 +228,15 @@ class ClipsConfig:
 
     apology: str = _option("", "spoken after a call that failed")
     busy: str = _option("", "spoken to a caller whom no place is free for")
+    moment: str = _option("", "spoken to a silent caller who waits for a reply while OpenAI cannot be reached")
+    warning: str = _option("", "spoken before max_call_s ends the call")
+
+
+@frozen
+class PrivacyConfig:
+    """What is struck out of transcripts before anything is made of them: log, journal, and later sessions."""
+
+    redact: tuple[str, ...] = _option((), f"kinds of private data, of: {', '.join(REDACTABLE)}", _are_redactable)
 
 
 @frozen
@@ -247,12 +286,14 @@ class Config:
         200, "live calls at most; further callers hear that all lines are busy", _between(1, 100_000)
     )
     max_call_s: int = _option(1800, "the longest call", _between(1, 86_400))
+    warning_s: int = _option(60, "before max_call_s the caller hears the clip `warning`; 0: never", _between(0, 3600))
     drain_s: int = _option(600, "live calls may go on so long after SIGTERM", _between(0, 86_400))
     realtime: RealtimeConfig = RealtimeConfig()
     gate: GateConfig = GateConfig()
     turn: TurnConfig = TurnConfig()
     limits: LimitsConfig = LimitsConfig()
     clips: ClipsConfig = ClipsConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     business: tuple[Business, ...] = (Business(),)
 
     def __attrs_post_init__(self) -> None:

@@ -49,6 +49,7 @@ most_continued = 2
 cancel_timeout_ms = 1500
 transcript_timeout_ms = 3000
 reply_timeout_ms = 8000
+moment_ms = 3000
 
 [[business]]
 number = "*"
@@ -94,6 +95,9 @@ BAD = [
     ("max_calls = 100001",                              "max_calls"),
     ('max_calls = "sk-very-secret"',                    "max_calls"),
     ("max_call_s = 0",                                  "max_call_s"),
+    ("warning_s = -1",                                  "warning_s"),
+    ("privacy.redact = ['names']",                      "privacy.redact"),
+    ("limits.connections = -1",                         "limits.connections"),
     ("drain_s = -1",                                    "drain_s"),
     ('realtime.model = "  "',                           "realtime.model"),
     ("realtime.voice = 5",                              "realtime.voice"),
@@ -216,7 +220,7 @@ def test_the_design_names_every_key() -> None:
     named = tomllib.loads(DESIGN)
     known = asdict(Config())
 
-    assert {"public_url", "limits", "clips"} == known.keys() - named.keys()
+    assert {"public_url", "limits", "clips", "privacy", "warning_s"} == known.keys() - named.keys()
     assert known["realtime"].keys() == named["realtime"].keys()
     assert known["gate"].keys() == named["gate"].keys()
     assert known["turn"].keys() == named["turn"].keys()
