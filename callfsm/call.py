@@ -11,6 +11,7 @@ from callfsm.events import Event, RmsFrame
 from callfsm.hearing.gate import Gate
 from callfsm.hearing.line import NewsKind
 from callfsm.hearing.turn import Turn, Utterance
+from callfsm.speaking.clips import NO_CLIPS, Clips
 from callfsm.speaking.playback import Heard, Playback
 from callfsm.speaking.prompts import NO_FACTS, Facts, briefing
 from callfsm.speaking.response import Owed, Response
@@ -41,6 +42,8 @@ class Call:
     """The greeting as a recording, mu-law; empty where it is generated."""
     greeting_levels_rms: tuple[int, ...] = ()
     """How loud each 20 ms of it are."""
+    clips: Clips = NO_CLIPS
+    """What is said in mid-call without a model."""
     state: State = State.CALIBRATING
     turn: Turn = field(factory=Turn)
     response: Response = field(factory=Response)
@@ -90,6 +93,8 @@ class Call:
         facts: Facts = NO_FACTS,
         greeting_clip: bytes = b"",
         greeting_levels_rms: tuple[int, ...] = (),
+        *,
+        clips: Clips = NO_CLIPS,
     ) -> "Call":
         """Return a call of which nothing has been heard yet; `greeting_clip` is mu-law, empty for none."""
         owed = Owed.GREETING if business.enable_greeting else Owed.NOTHING
@@ -100,6 +105,7 @@ class Call:
             Gate.before_calibration(config.gate),
             greeting_clip,
             greeting_levels_rms,
+            clips,
             response=Response(owed=owed),
         )
 

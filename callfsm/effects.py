@@ -1,6 +1,6 @@
 """What the machine wants done: its outputs. The shell carries them out in the order given.
 
-Each but the last four is one message on one of the two sockets.
+Each but the last five is one message on one of the two sockets.
 """
 
 from typing import Final
@@ -99,6 +99,11 @@ class AnswerTool:
 
 
 @frozen
+class RenewSession:
+    """Close the Realtime session, which is old, and connect anew."""
+
+
+@frozen
 class CallTool:
     """Ask a function of the operator's, and feed `ToolAnswered` when it has answered or failed."""
 
@@ -142,6 +147,7 @@ Effect = (
     | DeleteItem
     | CreateItem
     | AnswerTool
+    | RenewSession
     | CallTool
     | Log
     | Count

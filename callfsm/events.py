@@ -68,6 +68,27 @@ class RealtimeLost:
 
 
 @frozen
+class RealtimeMissing:
+    """For moment_ms there has been no Realtime session and the caller has been silent; told again while it is so."""
+
+    at: float
+
+
+@frozen
+class RealtimeExpiring:
+    """The Realtime session is old and will be ended soon by the API; told again until there is another."""
+
+    at: float
+
+
+@frozen
+class CallExpiring:
+    """The longest call is nearly over; told again until the caller has been told."""
+
+    at: float
+
+
+@frozen
 class AudioCommitted:
     """`input_audio_buffer.committed`: our oldest unacknowledged commit became this item."""
 
@@ -130,7 +151,7 @@ class ResponseDone:
     """A response ended, whatever its status.
 
     `response_id` is None where an old server's `response.cancelled` names none.
-    `item_ids` are the conversation items that it leaves behind.
+    `item_ids` are the conversation items that it leaves behind; `code` says why it failed, where it did and says so.
     """
 
     at: float
@@ -138,6 +159,7 @@ class ResponseDone:
     turn: int | None
     status: str
     item_ids: tuple[str, ...] = ()
+    code: str = ""
 
 
 @frozen
@@ -191,6 +213,9 @@ Event = (
     | CallEnded
     | RealtimeReady
     | RealtimeLost
+    | RealtimeMissing
+    | RealtimeExpiring
+    | CallExpiring
     | AudioCommitted
     | TranscriptCompleted
     | TranscriptFailed
@@ -222,8 +247,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     TimerFired,
     RealtimeReady,
     RealtimeLost,
+    RealtimeMissing,
+    RealtimeExpiring,
     RealtimeError,
     DtmfReceived,
+    CallExpiring,
     CallEnded,
 )
 """Every event class, in the order in which the table and its print list them."""

@@ -22,6 +22,8 @@ from callfsm.events import (
     TranscriptCompleted,
 )
 from callfsm.machine import dispatch
+from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clips
+from callfsm.speaking.playback import Piece
 from callfsm.speaking.prompts import Facts, briefing, greeting_instructions, reminder_instructions
 
 QUIET = 90.0
@@ -77,6 +79,7 @@ class Story:
     config: Config = CONFIG
     clip: bytes = b""
     clip_levels_rms: tuple[int, ...] = ()
+    clips: Clips = NO_CLIPS
 
     def then(self, *more: Event | Sequence[Event]) -> "Story":
         events = list(self.events)
@@ -96,9 +99,17 @@ class Story:
             self, business=evolve(self.business, transfer_number=TOOL_BUSINESS.transfer_number, tool=(LOOKUP,))
         )
 
+    def with_clips(self) -> "Story":
+        """The same with recordings in mid-call: half a second asks for a moment, 100 ms warn of the end."""
+        return evolve(self, clips=Clips(Piece(CLIP_ITEM, audio(500)), Piece(CLIP_ITEM, audio(100))))
+
     def call(self) -> Call:
         call = Call.begin(
-            self.config, self.business, greeting_clip=self.clip, greeting_levels_rms=self.clip_levels_rms
+            self.config,
+            self.business,
+            greeting_clip=self.clip,
+            greeting_levels_rms=self.clip_levels_rms,
+            clips=self.clips,
         )
         for event in self.events:
             dispatch(call, event)

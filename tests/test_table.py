@@ -15,6 +15,7 @@ from callfsm.states.base import State, StateSpec, Transition
 from tests.states import (
     test_ai_grace,
     test_ai_speaking,
+    test_announcing,
     test_calibrating,
     test_cancelling,
     test_confirming,
@@ -46,6 +47,7 @@ TABLES = (
     test_cut_off,
     test_tools,
     test_following,
+    test_announcing,
     test_ended,
 )
 CASES = [value(param) for table in TABLES for param in table.CASES]

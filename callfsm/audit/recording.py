@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from callfsm.audit.lines import LineError, end_of, entry_of, header_of, is_whole, silence, values_of
+from callfsm.audit.lines import LineError, clips_of, end_of, entry_of, header_of, is_whole, silence, values_of
 from callfsm.call import Call
 from callfsm.config import Business, Config, ConfigError
 from callfsm.config_file import config_from
@@ -72,6 +72,7 @@ class Recording:
             config.business_of(self.header["business"]),
             greeting_clip=silence(self.header["greeting_clip_bytes"]),
             greeting_levels_rms=tuple(self.header["greeting_clip_levels_rms"]),
+            clips=clips_of(self.header),
         )
 
 

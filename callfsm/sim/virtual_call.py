@@ -13,7 +13,17 @@ from typing import Any, Literal
 import attrs
 
 from callfsm.call import Call
-from callfsm.effects import CallTool, ClearPlayback, Count, Effect, EndCall, Log, PlayAudio, SendMark
+from callfsm.effects import (
+    CallTool,
+    ClearPlayback,
+    Count,
+    Effect,
+    EndCall,
+    Log,
+    PlayAudio,
+    RenewSession,
+    SendMark,
+)
 from callfsm.events import (
     CallEnded,
     DtmfReceived,
@@ -179,8 +189,8 @@ class VirtualCall:
                 self.happened.append(Line(_now_s(), level, message))
             case Count() | EndCall():
                 pass
-            case CallTool():
-                raise NotImplementedError(f"nobody answers the function {effect.name}")
+            case CallTool() | RenewSession():
+                raise NotImplementedError(f"nobody carries out {effect}")
             case _:
                 self._send_openai(realtime_out.encode(effect))
 

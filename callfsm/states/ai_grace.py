@@ -5,6 +5,9 @@ A loud frame is kept, unsent, so that a caller who goes on past the grace interr
 
 from callfsm.events import (
     AudioDelta,
+    CallExpiring,
+    RealtimeExpiring,
+    RealtimeMissing,
     ReplyDue,
     RmsFrame,
     SpeechDetected,
@@ -49,7 +52,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(SpeechDetected, ReplyDue),
+    ignores=(SpeechDetected, RealtimeMissing, RealtimeExpiring, CallExpiring, ReplyDue),
     deadline=grace_deadline,
 )
 # fmt: on

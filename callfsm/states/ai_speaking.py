@@ -5,7 +5,16 @@ What it had still to say is kept until it is known whether somebody spoke.
 It lasts until the caller has heard the last word, which is long after the last word was generated.
 """
 
-from callfsm.events import AudioDelta, ReplyDue, RmsFrame, SpeechDetected, TimerFired
+from callfsm.events import (
+    AudioDelta,
+    CallExpiring,
+    RealtimeExpiring,
+    RealtimeMissing,
+    ReplyDue,
+    RmsFrame,
+    SpeechDetected,
+    TimerFired,
+)
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import drop_frame
@@ -59,7 +68,7 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(SpeechDetected, ReplyDue),
+    ignores=(SpeechDetected, RealtimeMissing, RealtimeExpiring, CallExpiring, ReplyDue),
     deadline=playback_deadline,
 )
 # fmt: on

@@ -11,9 +11,12 @@ from attrs import evolve
 from callfsm.effects import INFO
 from callfsm.events import (
     AudioCommitted,
+    CallExpiring,
     PlaybackMarked,
     RealtimeError,
+    RealtimeExpiring,
     RealtimeLost,
+    RealtimeMissing,
     ReplyDue,
     ReplyTranscript,
     ResponseDone,
@@ -86,7 +89,7 @@ SPEC = StateSpec(
     ),
     ignores=(
         SpeechDetected, TranscriptCompleted, TranscriptFailed, AudioCommitted, ReplyDue, ReplyTranscript, ResponseDone,
-        PlaybackMarked, ToolCalled, ToolAnswered,
+        PlaybackMarked, ToolCalled, ToolAnswered, RealtimeMissing, RealtimeExpiring, CallExpiring,
     ),
 )
 # fmt: on

@@ -5,9 +5,12 @@ cancel, or after cancel_timeout_ms; at once where no session is there to answer.
 """
 
 from callfsm.events import (
+    CallExpiring,
     PlaybackMarked,
     RealtimeError,
+    RealtimeExpiring,
     RealtimeLost,
+    RealtimeMissing,
     RealtimeReady,
     ReplyDue,
     ResponseCreated,
@@ -81,7 +84,9 @@ SPEC = StateSpec(
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(RealtimeReady, ReplyDue, ToolCalled, PlaybackMarked),
+    ignores=(
+        RealtimeReady, RealtimeMissing, RealtimeExpiring, CallExpiring, ReplyDue, ToolCalled, PlaybackMarked,
+    ),
     deadline=cancel_deadline,
 )
 # fmt: on

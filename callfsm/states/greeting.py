@@ -5,9 +5,12 @@ It ends with the greeting's first audio, with a caller who speaks first, or when
 
 from callfsm.events import (
     AudioDelta,
+    CallExpiring,
     PlaybackMarked,
     RealtimeError,
+    RealtimeExpiring,
     RealtimeLost,
+    RealtimeMissing,
     RealtimeReady,
     ReplyDue,
     ReplyTranscript,
@@ -35,10 +38,12 @@ from callfsm.states.responses import (
     cancel_response,
     count_failure,
     delete_unheard_items,
+    end_for_quota,
     is_blocker_over,
     is_current_response,
     is_our_response,
     is_our_turn,
+    is_quota_exhausted,
     is_request_blocked,
     is_request_refused,
     is_second_failure,
@@ -60,6 +65,7 @@ from callfsm.states.transcripts import (
 )
 
 WAITING, CANCELLING, AI_GRACE = State.WAITING_FOR_USER, State.CANCELLING, State.AI_GRACE
+ENDED = State.ENDED
 
 # fmt: off
 SPEC = StateSpec(
@@ -80,6 +86,7 @@ SPEC = StateSpec(
         T(AudioDelta,          CANCELLING, (is_current_response, is_caller_speaking), (cancel_response, owe_greeting)),
         T(AudioDelta,          AI_GRACE,   (is_current_response,),                   (play,)),
         *UNASKED_AUDIO,
+        T(ResponseDone,        ENDED,      (is_our_response, is_quota_exhausted),    (end_for_quota,)),
         T(ResponseDone,        WAITING,    (is_our_response, is_second_failure),     (response_over, delete_unheard_items)),
         T(ResponseDone,        WAITING,    (is_our_response,),                       (response_over, delete_unheard_items, count_failure, owe_greeting)),
         *STRAY_DONE,
@@ -92,12 +99,16 @@ SPEC = StateSpec(
         T(RealtimeError,       WAITING,    (is_request_blocked, is_second_failure),  (response_over,)),
         T(RealtimeError,       WAITING,    (is_request_blocked, is_blocker_over),    (response_over, owe_greeting)),
         T(RealtimeError,       WAITING,    (is_request_blocked,),                    (block_request, owe_greeting)),
+        T(RealtimeError,       ENDED,      (is_request_refused, is_quota_exhausted), (end_for_quota,)),
         T(RealtimeError,       WAITING,    (is_request_refused, is_second_failure),  (response_over,)),
         T(RealtimeError,       WAITING,    (is_request_refused,),                    (response_over, count_failure, owe_greeting)),
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(SpeechDetected, RealtimeReady, ReplyDue, ReplyTranscript, ToolCalled, ToolAnswered, PlaybackMarked),
+    ignores=(
+        SpeechDetected, RealtimeReady, RealtimeMissing, RealtimeExpiring, CallExpiring, ReplyDue, ReplyTranscript,
+        ToolCalled, ToolAnswered, PlaybackMarked,
+    ),
     deadline=request_deadline,
 )
 # fmt: on

@@ -96,6 +96,11 @@ def is_cut(call: "Call", _event: Event) -> bool:
     return call.response.is_cut
 
 
+def is_recording(call: "Call", _event: Event) -> bool:
+    """What is being said is a recording in mid-call, and pays no debt."""
+    return call.response.kind is Owed.NOTHING
+
+
 def is_rest_owed(call: "Call", _event: Event) -> bool:
     """What is owed is the rest of a reply."""
     return call.response.owed is Owed.REST
@@ -217,6 +222,7 @@ RESUME_WHOLE = (
 RESUME = (
     T(ReplyDue,            None,       (is_paused, is_all_played, is_rest_owed),      (end_rest, stay, request_rest)),
     T(ReplyDue,            None,       (is_paused, is_all_played),                    (end_rest, stay, request_reply)),
+    T(ReplyDue,            AI_GRACE,   (is_paused, is_recording),                     (play_rest,)),
     T(ReplyDue,            AI_GRACE,   (is_paused, is_cut),                           (play_rest,)),
     *RESUME_WHOLE,
 )

@@ -21,6 +21,7 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.speaking.playback import PlaybackPhase
+from callfsm.states.announcing import ANNOUNCEMENTS, RENEWAL
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import (
@@ -58,12 +59,14 @@ from callfsm.states.responses import (
     cancel_response,
     count_failure,
     delete_unheard_items,
+    end_for_quota,
     fail_call,
     is_blocked,
     is_blocker_over,
     is_current_response,
     is_our_response,
     is_our_turn,
+    is_quota_exhausted,
     is_request_blocked,
     is_request_refused,
     is_second_failure,
@@ -147,6 +150,7 @@ SPEC = StateSpec(
         T(ResponseDone,        ENDED,      (is_our_response, is_leaving),           (leave,)),
         T(ResponseDone,        None,       (is_our_response, has_bidden_farewell),  (stay, response_over, owe_reply)),
         T(ResponseDone,        None,       (is_our_response, has_called_tool),      (response_over,)),
+        T(ResponseDone,        ENDED,      (is_our_response, is_quota_exhausted),   (end_for_quota,)),
         T(ResponseDone,        ENDED,      (is_our_response, is_second_failure),    (fail_call,)),
         T(ResponseDone,        None,       (is_our_response,),                      (response_over, delete_unheard_items, count_failure, owe_reply)),
         T(ResponseDone,        None,       (is_blocked,),                           (response_over,)),
@@ -167,8 +171,11 @@ SPEC = StateSpec(
         T(RealtimeLost,        None,       (is_unheard_reply,),                     (forget_tools, finish_playback, lose, owe_reply)),
         T(RealtimeLost,        None,       (is_awaiting_tool,),                     (forget_tools, lose, owe_reply)),
         T(RealtimeLost,        None,       (),                                      (lose,)),
+        *ANNOUNCEMENTS,
+        *RENEWAL,
         T(RealtimeError,       None,       (is_request_blocked, is_blocker_over),   (response_over, owe_reply)),
         T(RealtimeError,       None,       (is_request_blocked,),                   (block_request, owe_reply)),
+        T(RealtimeError,       ENDED,      (is_request_refused, is_quota_exhausted), (end_for_quota,)),
         T(RealtimeError,       ENDED,      (is_request_refused, is_second_failure), (fail_call,)),
         T(RealtimeError,       None,       (is_request_refused,),                   (response_over, count_failure, owe_reply)),
         *OTHER_ERRORS,

@@ -7,6 +7,7 @@ from callfsm.effects import WARNING, ClearPlayback, Count, CreateItem, PlayAudio
 from callfsm.events import AudioDelta, Event, PlaybackMarked, ReplyTranscript, RmsFrame
 from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_MS
 from callfsm.hearing.turn import TurnPhase
+from callfsm.speaking.clips import CLIP_ITEM
 from callfsm.speaking.language import MIN_HEBREW_SHARE, hebrew_share
 from callfsm.speaking.playback import LOST_MARK_S, Mark, Piece, PlaybackPhase
 from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
@@ -90,6 +91,11 @@ def send_audio(call: "Call", parts: Iterable[bytes | Mark]) -> None:
     """Send audio and marks to the caller."""
     for part in parts:
         call.effects.append(SendMark(part.name) if isinstance(part, Mark) else PlayAudio(part))
+
+
+def speak(call: "Call", parts: Iterable[bytes | Mark]) -> None:
+    """Send audio and marks of a response to the caller: what was owed has not come to nothing."""
+    send_audio(call, parts)
     call.response.failures = 0
 
 
@@ -100,18 +106,26 @@ def piece_of(delta: AudioDelta) -> Piece:
 
 def play(call: "Call", delta: AudioDelta) -> None:
     """Send the audio to the caller, a mark behind every 200 ms of it."""
-    send_audio(call, call.playback.play(delta.at, piece_of(delta)))
+    speak(call, call.playback.play(delta.at, piece_of(delta)))
+
+
+def play_recording(call: "Call", event: Event, kind: Owed, piece: Piece, words: str) -> None:
+    """Play a recording as the assistant's speech; nothing is generated, and the session does not know it."""
+    call.response.kind = kind
+    call.response.response_id = None
+    call.reply_transcript, call.reply_words = words, ""
+    call.is_reply_unknown = True
+    call.response.is_cut = False
+    call.cut.clear()
+    send_audio(call, call.playback.play(event.at, piece))
+    mark_end(call, event)
 
 
 def play_clip(call: "Call", event: Event) -> None:
     """Play the greeting's recording, word for word, as the assistant's speech; nothing is generated."""
     call.response.owe(OwedInput.REQUESTED)
-    call.response.kind = Owed.GREETING
-    call.response.response_id = None
-    call.reply_transcript = call.business.greeting
-    call.is_reply_unknown = True
-    send_audio(call, call.playback.play(event.at, Piece("clip", call.greeting_clip, call.greeting_levels_rms)))
-    mark_end(call, event)
+    piece = Piece(CLIP_ITEM, call.greeting_clip, call.greeting_levels_rms)
+    play_recording(call, event, Owed.GREETING, piece, call.business.greeting)
 
 
 def hold_back(call: "Call", delta: AudioDelta) -> None:
@@ -124,7 +138,7 @@ def play_held(call: "Call", event: Event) -> None:
     held = call.playback.held.copy()
     call.playback.held.clear()
     for piece in held:
-        send_audio(call, call.playback.play(event.at, piece))
+        speak(call, call.playback.play(event.at, piece))
     mark_end(call, event)
 
 

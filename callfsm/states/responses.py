@@ -1,7 +1,7 @@
 """The response in flight: requested, begun, over, refused, cancelled; and audio that nobody asked for."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callfsm.effects import CancelResponse, Count, CreateResponse, DeleteItem
 from callfsm.events import AudioDelta, Event, RealtimeError, ResponseCreated, ResponseDone
@@ -13,6 +13,8 @@ from callfsm.states.transcripts import forget_refused_commit, is_commit_refused
 if TYPE_CHECKING:
     from callfsm.call import Call
 
+QUOTA_CODE: Final = "insufficient_quota"
+QUOTA_EXHAUSTED: Final = "realtime_quota_exhausted"
 _NAMELESS = (ResponsePhase.REQUESTED, ResponsePhase.OVERTAKEN)
 _BEGUN = (ResponsePhase.ACTIVE, ResponsePhase.CANCELLING)
 
@@ -87,6 +89,11 @@ def is_request_refused(call: "Call", event: RealtimeError) -> bool:
     """Our request is refused for any other reason."""
     response = call.response
     return response.phase is ResponsePhase.REQUESTED and event.event_id == response.create_event_id
+
+
+def is_quota_exhausted(_call: "Call", event: RealtimeError | ResponseDone) -> bool:
+    """The account has nothing left to pay with: asking again would change nothing."""
+    return event.code == QUOTA_CODE
 
 
 def is_cancel_answered(call: "Call", event: RealtimeError) -> bool:
@@ -209,6 +216,11 @@ def note_left_items(call: "Call", event: ResponseDone) -> None:
 def fail_call(call: "Call", _event: Event) -> None:
     """Let the call end, with an apology: the reply failed twice."""
     call.end_reason = "reply_failed"
+
+
+def end_for_quota(call: "Call", _event: Event) -> None:
+    """Let the call end, with an apology: the account's quota is exhausted."""
+    call.end_reason = QUOTA_EXHAUSTED
 
 
 def note_stray_response(call: "Call", _event: Event) -> None:

@@ -3,6 +3,7 @@
 from callfsm.events import PlaybackMarked, RealtimeLost, ResponseDone
 from callfsm.states.base import State
 from callfsm.states.base import Transition as T
+from callfsm.states.interrupting import owe_rest
 from callfsm.states.link import lose
 from callfsm.states.playing import (
     confirm_mark,
@@ -34,7 +35,7 @@ ENDS_OF_REPLY = (
     T(PlaybackMarked, None,      (),                                             (confirm_mark,)),
 )
 LOSSES = (
-    T(RealtimeLost,   None,      (is_generating, is_reply),                      (forget_tools, lose, mark_end, owe_reply)),
+    T(RealtimeLost,   None,      (is_generating, is_reply),                      (forget_tools, owe_rest, lose, mark_end)),
     T(RealtimeLost,   None,      (is_awaiting_tool,),                            (forget_tools, lose, owe_reply)),
     T(RealtimeLost,   None,      (),                                             (lose, mark_end)),
 )

@@ -4,8 +4,10 @@ It ends with the first real utterance, or when an owed greeting can be requested
 """
 
 from callfsm.events import (
+    CallExpiring,
     PlaybackMarked,
     RealtimeLost,
+    RealtimeMissing,
     ReplyDue,
     ResponseDone,
     TimerFired,
@@ -14,6 +16,7 @@ from callfsm.events import (
     TranscriptCompleted,
     TranscriptFailed,
 )
+from callfsm.states.announcing import RENEWAL
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import END_OF_TURN, SILENCE, SPEECH
@@ -75,10 +78,11 @@ SPEC = StateSpec(
         T(TimerFired,          None,            (),                         (response_over, count_failure)),
         *READY,
         T(RealtimeLost,        None,            (),                         (lose,)),
+        *RENEWAL,
         *OTHER_ERRORS,
         *END,
     ),
-    ignores=(ToolCalled, ToolAnswered, PlaybackMarked),
+    ignores=(RealtimeMissing, CallExpiring, ToolCalled, ToolAnswered, PlaybackMarked),
     deadline=request_deadline,
 )
 # fmt: on

@@ -220,8 +220,8 @@ CASES = [
     case("a recording was stopped by somebody: the session is told what was heard of it", CANCELLING, CLIP_STOPPED, SpeechDetected(1.375), CANCELLING,
          [CreateItem("assistant", "שלום,"), CONFIRMED],
          {**without(dropped_rest(), "cut"), "is_reply_unknown": False, "history": [("assistant", "שלום,")]}),
-    case("without a session, and the words are not known: a reply is owed", CANCELLING, OFFLINE_STOPPED, SpeechDetected(3.75), LISTENING,
-         [CONFIRMED], {**without(dropped_rest(), "cut"), "is_reply_unknown": False, **cancelled_is_over(), "deadline": INF}),
+    case("without a session, and the words are not known: the rest is owed", CANCELLING, OFFLINE_STOPPED, SpeechDetected(3.75), LISTENING,
+         [CONFIRMED], {"response.continued": 1, **without(dropped_rest(), "cut"), "is_reply_unknown": False, **cancelled_is_over(), "deadline": INF}),
 ]
 # fmt: on
 

@@ -70,7 +70,7 @@ def _open(call: Call, _watch: Watch) -> Hashable:
 def _waiting(call: Call, utterance: Utterance) -> Hashable:
     return (
         utterance.loud_ms >= ANSWERABLE_MS and not utterance.is_doubted,
-        utterance.is_doubted and call.playback.phase is not PlaybackPhase.IDLE,
+        utterance.is_doubted and (call.playback.phase is not PlaybackPhase.IDLE or bool(call.clips.moment.audio)),
         _is_noisy(call) and utterance.interrupts,
         _energy(call, utterance) not in {"", "faint"},
         utterance.item_id is not None,
@@ -183,7 +183,7 @@ BUCKETS: Final[Sequence[Bucket]] = (
     Bucket(
         "unsettled",
         "of each: answerable, loud enough to be the first real one, named, committed; begun over the assistant, where"
-        " echoes are in play; doubted, as long as what it stopped may be heard: in silence no row asks",
+        " echoes are in play; doubted, as long as anything may be heard before its verdict: in silence no row asks",
         _unsettled,
         ("turn.unsettled",),
     ),
@@ -275,6 +275,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "reply_transcript": "with which words an echo is compared comes with the echo, in one input",
     "reply_words": _TEXT,
     "left_items": "which items are deleted goes into effects",
+    "clips": "the same for all",
     "greeting_levels_rms": "where the greeting goes on goes into effects",
     "cut": "which items were heard goes into effects",
     "is_reply_unknown": _TEXT,

@@ -20,7 +20,7 @@ from callfsm.events import EVENTS
 from callfsm.states import TABLE
 from callfsm.states.base import StateSpec
 
-ONE_OF: Final = 16
+ONE_OF: Final = 24
 """So many configurations for one whose abstraction is put to the proof, unless all are asked for."""
 
 

@@ -10,11 +10,14 @@ from callfsm.events import (
     AudioCommitted,
     AudioDelta,
     CallEnded,
+    CallExpiring,
     DtmfReceived,
     Event,
     PlaybackMarked,
     RealtimeError,
+    RealtimeExpiring,
     RealtimeLost,
+    RealtimeMissing,
     RealtimeReady,
     ReplyTranscript,
     ResponseCreated,
@@ -26,6 +29,8 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.speaking.playback import MARK_BYTES
+from callfsm.speaking.response import ResponsePhase
+from callfsm.states.base import State
 
 OLD, FOREIGN, UNKNOWN = "old", "foreign", "unknown"
 _PIECE: Final = b"\x55" * MARK_BYTES
@@ -187,6 +192,20 @@ def _is_done(call: Call, at: float) -> Event:
     return ResponseDone(at, _current(call), call.response.turn, "completed", ("a",))
 
 
+def _is_unpaid(call: Call, at: float) -> Events:
+    is_awaited = call.response.phase is not ResponsePhase.NONE
+    is_offered = is_awaited and (call.state is State.GREETING or call.clips.moment.audio)
+    if not is_offered:
+        return ()
+    code = "insufficient_quota"
+    return [ResponseDone(at, _current(call), call.response.turn, "failed", (), code)]
+
+
+def _is_unpaid_for(call: Call, at: float) -> Events:
+    is_offered = call.response.phase is ResponsePhase.REQUESTED and _is_unpaid(call, at)
+    return [RealtimeError(at, "insufficient_quota", _own_create(call))] if is_offered else ()
+
+
 def _stray_answer(call: Call, at: float) -> Events:
     return [ToolAnswered(at, UNKNOWN, "{}")] if call.business.tool else ()
 
@@ -202,6 +221,24 @@ def _foreign_audio(call: Call, at: float) -> Events:
     new = _new(FOREIGN, call)
     over = [i for i in list(call.response.settled_ids)[-1:] if i != call.response.response_id]
     return [AudioDelta(at, response_id, "x", _PIECE) for response_id in (new, new, *over)]
+
+
+def _where_recordings_are(make: Make) -> Make:
+    """Offer what no row asks but with recordings in mid-call, in the states that have rows for it."""
+
+    def make_there(call: Call, at: float) -> Events:
+        is_floor = call.state in (State.LISTENING, State.WAITING_FOR_USER)
+        return make(call, at) if is_floor and call.clips.moment.audio else ()
+
+    return make_there
+
+
+def _missing(call: Call, at: float) -> Events:
+    return () if call.is_ready else [RealtimeMissing(at)]
+
+
+def _old_age(call: Call, at: float) -> Events:
+    return [RealtimeExpiring(at), CallExpiring(at)] if call.is_ready else [CallExpiring(at)]
 
 
 def _strays(_call: Call, at: float) -> Events:
@@ -228,6 +265,8 @@ _MESSAGES: Final[list[tuple[str, Make]]] = [
     ("transcript of the oldest item: the assistant's words", _echo),
     ("session ready", lambda call, at: () if call.is_ready else [RealtimeReady(at)]),
     ("session lost", lambda call, at: [RealtimeLost(at)] if call.is_ready else ()),
+    ("session missing for long", _where_recordings_are(_missing)),
+    ("session and call grow old", _where_recordings_are(_old_age)),
     ("commit acknowledged", _always(lambda call, at: AudioCommitted(at, _new("i", call)))),
     ("strays", _in_plain_talk(_strays)),
     ("our response begins", _always(_begins)),
@@ -236,6 +275,8 @@ _MESSAGES: Final[list[tuple[str, Make]]] = [
     ("words of our response", _in_plain_talk(_words)),
     ("a piece of our response", _delta(_PIECE)),
     ("our response is done", _always(_is_done)),
+    ("our response fails: the quota is exhausted", _is_unpaid),
+    ("request refused: the quota is exhausted", _is_unpaid_for),
     ("a foreign response is done", _always(lambda _, at: ResponseDone(at, FOREIGN, None, "completed", ("x",)))),
     ("response.cancelled of nobody", _always(lambda _, at: ResponseDone(at, None, None, "cancelled"))),
     ("our function is called", _own_tool),

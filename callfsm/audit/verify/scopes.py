@@ -14,6 +14,8 @@ from callfsm.audit.verify.inputs import NOISE
 from callfsm.call import Call
 from callfsm.config import Business, Config, GateConfig, Tool, TurnConfig
 from callfsm.machine import Engine
+from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clips
+from callfsm.speaking.playback import Piece
 
 CONFIG: Final = Config(
     # Frames are offered on either side of the threshold wherever it is, so that it need not move.
@@ -31,6 +33,7 @@ CONFIG: Final = Config(
 SILENT: Final = Business()
 GREETING: Final = Business(enable_greeting=True)
 CLIP: Final = b"\x55" * 1600
+CLIPS: Final = Clips(Piece(CLIP_ITEM, CLIP), Piece(CLIP_ITEM, CLIP))
 WITH_TOOL: Final = Business(tool=(Tool(name="lookup", description="finds an order", url="https://shop.example/x"),))
 
 
@@ -43,10 +46,13 @@ class Scope:
     """What it is called in this module."""
     businesses: tuple[tuple[Business, bytes], ...]
     most: int
+    clips: Clips = NO_CLIPS
 
     def explorer(self, engine: Engine) -> Explorer:
         """Return what explores it."""
-        starts = [Call.begin(CONFIG, business, greeting_clip=clip) for business, clip in self.businesses]
+        starts = [
+            Call.begin(CONFIG, business, greeting_clip=clip, clips=self.clips) for business, clip in self.businesses
+        ]
         return Explorer(engine, starts, inputs(self.most))
 
 
@@ -58,4 +64,6 @@ TOOLS: Final = Scope(
 """The same, with one utterance on its way, and with functions, goodbyes and keys at any moment."""
 ECHOES: Final = Scope("talk in noise and echo", "ECHOES", ((Business(name=NOISE, enable_greeting=True), b""),), 1)
 """The same, with one utterance on its way, and with made-up transcripts and the assistant's own words."""
-SCOPES: Final = (TALK, TOOLS, ECHOES)
+RECORDINGS: Final = Scope("talk with recordings in mid-call", "RECORDINGS", ((SILENT, b""),), 1, CLIPS)
+"""The same, with one utterance on its way, while the session is lost and call and session grow old."""
+SCOPES: Final = (TALK, TOOLS, ECHOES, RECORDINGS)

@@ -23,10 +23,12 @@ from callfsm.call import Call
 from callfsm.effects import CancelResponse, ClearPlayback, CreateResponse, Effect, PlayAudio, SendMark
 from callfsm.events import (
     AudioDelta,
+    CallExpiring,
     Event,
     PlaybackMarked,
     RealtimeError,
     RealtimeLost,
+    RealtimeMissing,
     ResponseCreated,
     ResponseDone,
     TimerFired,
@@ -35,7 +37,14 @@ from callfsm.machine import Engine, state_deadline
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
 
+_ANNOUNCED: Final = (RealtimeMissing, CallExpiring)
+"""The reasons for which a recording is played in mid-call."""
 _OF_RESPONSE: Final = (ResponseCreated, ResponseDone, RealtimeError, RealtimeLost, TimerFired)
+
+
+def _recorded_bytes(call: Call) -> int:
+    # Where calls have recordings in mid-call they have no recorded greeting.
+    return len(call.clips.moment.audio or call.greeting_clip)
 
 
 class Debt(Enum):
@@ -119,7 +128,8 @@ class Watch:
             # Only what is held back may still be played.
             self.playable_id = self.playable_id if before.held_bytes else None
         if isinstance(event, RealtimeLost):
-            self.playable_id = None
+            # What was requested of that session never begins.
+            self.playable_id, self.turn = None, 0
 
     def _note_beginning(self, event: ResponseCreated) -> None:
         is_awaited = self.is_in_flight and self.begun_id is None
@@ -181,7 +191,7 @@ class Watch:
             return
         if played:
             self._judge_beginning(before, call, event)
-            received = received if call.response.response_id else len(call.greeting_clip)
+            received = received if call.response.response_id else _recorded_bytes(call)
             self.greeting_heard |= not self.has_real_user
         held = sum(len(piece.audio) for piece in call.playback.held)
         is_lost = played + held != before.held_bytes + received and self.playable_id is not None
@@ -192,14 +202,19 @@ class Watch:
 
     def _judge_beginning(self, before: Before, call: Call, event: Event) -> None:
         spoken_by = event.response_id if isinstance(event, AudioDelta) else call.response.response_id
-        is_clip = spoken_by is None and bool(call.greeting_clip) and not (self.greeting_heard or self.has_real_user)
+        is_greeting = bool(call.greeting_clip) and not (self.greeting_heard or self.has_real_user)
+        is_announcement = isinstance(event, _ANNOUNCED) and self.has_real_user
+        is_clip = spoken_by is None and (is_greeting or is_announcement)
+        if is_announcement:
+            # Of what is heard from now on nothing ever begins or ends.
+            self.begun_id, self.turn = None, 0
         if call.state not in AUDIBLE:
             raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio in {call.state.name}")
         if not is_clip and (spoken_by is None or spoken_by != self.playable_id):
             raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio of {spoken_by}, which may not be played")
         if before.state not in AUDIBLE and call.turn.open is not None:
             raise LawBrokenError(Law.NO_STRAY_AUDIO, "audio begins while the caller speaks")
-        if before.state not in AUDIBLE and self.debt is Debt.ACCEPTED:
+        if before.state not in AUDIBLE and self.debt is Debt.ACCEPTED and not is_announcement:
             raise LawBrokenError(Law.NEWEST, f"audio of {spoken_by} begins")
 
     def _judge_stop(self, before: Before, call: Call, step: Step, *, was_generating: bool) -> None:
@@ -237,7 +252,7 @@ class Watch:
             self.debt = Debt.ACCEPTED
         if self.debt is Debt.ACCEPTED and CreateResponse in step.kinds:
             self.debt = Debt.REQUESTED
-        elif self.debt is Debt.REQUESTED and step.played_bytes:
+        elif self.debt is Debt.REQUESTED and step.played_bytes and call.response.kind is not Owed.NOTHING:
             self.debt = Debt.NONE
         if call.state is State.ENDED:
             self.debt = Debt.NONE
