@@ -5,27 +5,28 @@ state before and after it; the last line says why the call ended. A thread of it
 stalled disk never delays audio.
 """
 
-import logging
-import os
 import queue
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import msgspec
 
+from callfsm.audit.journal_file import JournalFile, LinesLostError
+from callfsm.audit.losses import Count, Losses
 from callfsm.events import AudioDelta, Event
 from callfsm.states.base import State
 
 FORMAT_VERSION: Final = 2
 BATCH_S: Final = 0.05
 CLOSE_S: Final = 5.0
-MAX_WAITING_LINES: Final = 200_000
+MAX_WAITING_BYTES: Final = 64 * 2**20
 """Beyond this the disk has been stalled for long, and lines are dropped and counted."""
-_LOG: Final = logging.getLogger("callfsm.journal")
+LINE_BYTES: Final = 128
+"""What a waiting line takes beside its text."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 _FIELDS: dict[type[Event], tuple[tuple[str, Any], ...]] = {}
@@ -56,65 +57,100 @@ def line_of(event: Event, source: State, dest: State) -> dict[str, Any]:
 class Journal:
     """The journal of one call. Its methods only queue; they never wait."""
 
-    def __init__(self, writer: "JournalWriter", path: Path) -> None:
+    def __init__(self, writer: "JournalWriter", path: Path, shown: Callable[[Event], Event] | None = None) -> None:
         self._writer = writer
         self.path = path
+        self._shown = shown
+        self._has_header = False
+        self._is_over = False
 
     def begin(self, header: dict[str, Any]) -> None:
         """Write the header."""
-        self._writer.put(self.path, {"journal": FORMAT_VERSION, **header})
+        self._has_header = self._writer.put(self.path, _text({"journal": FORMAT_VERSION, **header}))
 
     def record(self, event: Event, source: State, dest: State) -> None:
         """Write an event, and the state before and after it."""
-        self._writer.put(self.path, (event, source, dest))
+        self._put(line_of(self._shown(event) if self._shown else event, source, dest))
 
     def note(self, level: int, message: str) -> None:
         """Write a line of the call's log that no event explains."""
-        self._writer.put(self.path, {"log": {"level": level, "message": message}})
+        self._put({"log": {"level": level, "message": message}})
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Write the last line and close the file."""
-        self._writer.put(self.path, {"end": summary})
-        self._writer.put(self.path, None)
+        """Write the last line and close the file; only the first end counts, and nothing comes behind it."""
+        if not self._is_over:
+            self._put({"end": summary})
+            self._is_over = True
+            self._writer.finish(self.path)
+
+    def _put(self, line: dict[str, Any]) -> None:
+        if self._is_over:
+            return
+        # Without its header nobody could read the file.
+        if self._has_header:
+            self._writer.put(self.path, _text(line), is_last="end" in line)
+        else:
+            self._writer.drop()
 
 
-_Line = dict[str, Any] | tuple[Event, State, State]
+def _text(line: dict[str, Any]) -> bytes:
+    """Return a line as it stands in the file.
+
+    It is made on the event loop, where a bug that it meets ends the one call, and where what an event holds besides,
+    audio above all, is let go at once.
+    """
+    return msgspec.json.encode(line) + b"\n"
 
 
 class JournalWriter:
     """The thread that writes all journals of a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, count_lost: Count = lambda _reason, _lines: None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._lines: queue.SimpleQueue[tuple[Path, _Line | None] | None] = queue.SimpleQueue()
-        self._files: dict[Path, int] = {}
-        self._torn: set[Path] = set()
-        """Files whose last line was cut off by a full disk: the next one begins anew."""
+        self._lines: queue.SimpleQueue[tuple[Path, bytes | None] | None] = queue.SimpleQueue()
+        # Of each pair the event loop alone changes the first number, and the thread the second.
+        self._queued_lines = self._done_lines = 0
+        self._queued_bytes = self._done_bytes = 0
+        self._losses = Losses(count_lost)
+        self._files: dict[Path, JournalFile] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
-        self.dropped = 0
-        self.failed = 0
 
-    def open(self, started: str, call_sid: str) -> Journal:
-        """Return the journal of a call that began at this time (it orders the files of the directory)."""
-        return Journal(self, self._directory / f"{started}-{_UNSAFE.sub('_', call_sid)[:64]}.jsonl")
+    def open(self, started: str, call_sid: str, shown: Callable[[Event], Event] | None = None) -> Journal:
+        """Return the journal of a call that began at this time (it orders the files of the directory).
 
-    def put(self, path: Path, line: _Line | None) -> None:
-        """Queue a line; None closes the file."""
-        if line is not None and self._lines.qsize() > MAX_WAITING_LINES:
-            if not self.dropped:
-                _LOG.error("[JOURNAL] The disk is stalled: lines are dropped")
-            self.dropped += 1
-            return
-        self._lines.put((path, line))
+        `shown` says of each event what the journal may have of it, where that is not all.
+        """
+        return Journal(self, self._directory / f"{started}-{_UNSAFE.sub('_', call_sid)[:64]}.jsonl", shown)
+
+    def put(self, path: Path, text: bytes, *, is_last: bool = False) -> bool:
+        """Queue a line; say whether there was room for it, which there always is for a last one."""
+        if self._queued_bytes - self._done_bytes > MAX_WAITING_BYTES and not is_last:
+            self.drop()
+            return False
+        self._queued_lines += 1
+        self._queued_bytes += len(text) + LINE_BYTES
+        self._lines.put((path, text))
+        return True
+
+    def finish(self, path: Path) -> None:
+        """Close a file when all that is queued for it is written."""
+        self._lines.put((path, None))
+
+    def drop(self) -> None:
+        """Count a line for which there was no room."""
+        self._losses.lost("stalled", 1, "the disk is stalled")
 
     def close(self) -> None:
         """Write what is queued and stop; give up on a disk that stalls."""
         self._closing.set()
         self._lines.put(None)
         self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            self._losses.lost("stalled", self._queued_lines - self._done_lines, "the disk is stalled")
+        self._losses.say_the_rest()
 
     def _write(self) -> None:
         is_open = True
@@ -124,42 +160,38 @@ class JournalWriter:
             while not self._lines.empty():
                 batch.append(self._lines.get())
             is_open = None not in batch
-            self._write_batch(item for item in batch if item is not None)
+            self._write_batch([item for item in batch if item is not None])
         for path in list(self._files):
             self._close(path)
 
-    def _write_batch(self, batch: Iterable[tuple[Path, _Line | None]]) -> None:
+    def _write_batch(self, batch: Sequence[tuple[Path, bytes | None]]) -> None:
         texts: dict[Path, list[bytes]] = {}
-        ended: list[Path] = []
-        for path, line in batch:
-            if line is None:
-                ended.append(path)
-            else:
-                values = line if isinstance(line, dict) else line_of(*line)
-                texts.setdefault(path, []).append(msgspec.json.encode(values) + b"\n")
+        for path, text in batch:
+            if text is not None:
+                texts.setdefault(path, []).append(text)
+        has_lost = False
         for path, lines in texts.items():
-            try:
-                self._append(path, b"".join(lines))
-            except OSError as error:
-                if not self.failed:
-                    _LOG.error("[JOURNAL] Cannot be written: %s", error.strerror)
-                self.failed += 1
-        for path in ended:
-            self._close(path)
+            has_lost |= not self._append(path, b"".join(lines))
+        for path, text in batch:
+            if text is None:
+                self._close(path)
+        written = [text for lines in texts.values() for text in lines]
+        self._done_lines += len(written)
+        self._done_bytes += sum(map(len, written)) + LINE_BYTES * len(written)
+        if written and not has_lost:
+            self._losses.written()
 
-    def _append(self, path: Path, text: bytes) -> None:
-        if path not in self._files:
-            # What callers say is nobody else's business.
-            self._files[path] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        if path in self._torn:
-            text = b"\n" + text
-        self._torn.add(path)
-        while text:
-            text = text[os.write(self._files[path], text) :]
-        self._torn.discard(path)
+    def _append(self, path: Path, text: bytes) -> bool:
+        """Append lines to a file; count those that it does not take, and say whether it took them all."""
+        file = self._files.setdefault(path, JournalFile(path))
+        try:
+            file.append(text)
+        except LinesLostError as error:
+            self._losses.lost("failed", error.lines, str(error))
+            return False
+        return True
 
     def _close(self, path: Path) -> None:
-        self._torn.discard(path)
-        descriptor = self._files.pop(path, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        file = self._files.pop(path, None)
+        if file is not None:
+            file.close()

@@ -1,9 +1,16 @@
 """The journal's lines, and the thread that writes them."""
 
-import errno
+import fcntl
+import gc
 import json
 import os
-import threading
+import queue
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +18,7 @@ import pytest
 
 from callfsm.audit import journal as journal_module
 from callfsm.audit.journal import Journal, JournalWriter, line_of
+from callfsm.audit.losses import PAUSE_S, Losses
 from callfsm.events import EVENTS, AudioDelta, CallEnded, ReplyTranscript, ResponseDone, RmsFrame
 from callfsm.states.base import State
 
@@ -49,6 +57,25 @@ def test_every_event_has_its_own_name() -> None:
     assert len({event.__name__ for event in EVENTS}) == len(EVENTS)
 
 
+TIMEOUT_S = 20.0
+FRAME = RmsFrame(1.0, 80.0)
+
+
+class Lost(Counter[str]):
+    """The lines that are lost, by the reason; another thread can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def tell(self, reason: str, lines: int) -> None:
+        self[reason] += lines
+        self._told.put(reason)
+
+    def wait(self) -> str:
+        return self._told.get(timeout=TIMEOUT_S)
+
+
 def read(journal: Journal) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal.path.read_text(encoding="utf-8").splitlines()]
 
@@ -69,6 +96,45 @@ def test_journal_has_a_header_its_events_and_an_end(tmp_path: Path) -> None:
     ]
 
 
+def begun(writer: JournalWriter, call_sid: str = "CA1") -> Journal:
+    """A journal with its header."""
+    journal = writer.open("now", call_sid)
+    journal.begin({"call_sid": call_sid})
+    return journal
+
+
+def frames(journal: Journal, count: int) -> None:
+    for _ in range(count):
+        journal.record(FRAME, State.LISTENING, State.LISTENING)
+
+
+def is_begun(journal: Journal) -> bool:
+    return journal.path.exists() and journal.path.stat().st_size > 0
+
+
+@contextmanager
+def stalled(writer: JournalWriter) -> Iterator[None]:
+    """A disk that takes nothing for the length of the block: the file of a first journal is a pipe that is full."""
+    journal = begun(writer, "PIPE")
+    while not is_begun(journal):
+        pass
+    descriptor = writer._files[journal.path]._descriptor
+    assert descriptor is not None
+    kept = os.dup(descriptor)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.write(writing, b" " * 2**20)
+    os.set_blocking(writing, True)
+    os.dup2(writing, descriptor)
+    frames(journal, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        for number in (kept, writing, reading):
+            os.close(number)
+
+
 def test_name_of_a_call_cannot_leave_the_directory(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path)
     journal = writer.open("now", "../../etc/passwd" + "x" * 500)
@@ -81,61 +147,214 @@ def test_name_of_a_call_cannot_leave_the_directory(tmp_path: Path) -> None:
 
 def test_calls_are_written_side_by_side(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path)
-    journals = [writer.open("now", f"CA{number}") for number in range(5)]
+    journals = [begun(writer, f"CA{number}") for number in range(5)]
     for at in range(20):
         for journal in journals:
             journal.record(RmsFrame(float(at), 1.0), State.LISTENING, State.LISTENING)
     writer.close()
 
-    assert [[line["at"] for line in read(journal)] for journal in journals] == [list(map(float, range(20)))] * 5
+    assert [[line["at"] for line in read(journal)[1:]] for journal in journals] == [list(map(float, range(20)))] * 5
 
 
-def test_directory_that_is_gone_loses_journals_and_nothing_else(tmp_path: Path) -> None:
-    folder = tmp_path / "gone"
-    writer = JournalWriter(folder)
-    folder.rmdir()
-    journal = writer.open("now", "CA1")
-    journal.begin({})
-    journal.end({})
+def test_nothing_comes_behind_the_end(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path)
+    journal = begun(writer)
+    journal.end({"reason": "hangup"})
+    frames(journal, 1)
+    journal.note(20, "late")
+    journal.end({"reason": "internal_error"})
     writer.close()
 
-    assert writer.failed == 1
+    assert [line["end"] for line in read(journal)[1:]] == [{"reason": "hangup"}]
+
+
+def test_file_of_another_call_is_left_alone(tmp_path: Path) -> None:
+    lost = Lost()
+    writer = JournalWriter(tmp_path, lost.tell)
+    path = writer.open("now", "CA1").path
+    path.write_text("another's", encoding="utf-8")
+    begun(writer).end({})
+    writer.close()
+
+    assert (path.read_text(encoding="utf-8"), lost) == ("another's", {"failed": 2})
+
+
+def test_journal_of_a_live_call_is_locked(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path)
+    journal = begun(writer)
+    while not is_begun(journal):
+        pass
+    with journal.path.open("rb") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        writer.close()
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# The folder is gone
+
+
+def test_folder_that_is_gone_loses_journals_and_nothing_else(tmp_path: Path) -> None:
+    folder, lost = tmp_path / "gone", Lost()
+    writer = JournalWriter(folder, lost.tell)
+    folder.rmdir()
+    journal = begun(writer)
+    lost.wait()
+    folder.mkdir()
+    frames(journal, 3)
+    lost.wait()
+    begun(writer, "CA2").end({"reason": "hangup"})
+    writer.close()
+
+    assert lost == {"failed": 4}
+    assert [path.name for path in folder.iterdir()] == ["now-CA2.jsonl"]
+
+
+def test_lines_of_a_file_that_was_deleted_are_lost(tmp_path: Path) -> None:
+    lost = Lost()
+    writer = JournalWriter(tmp_path, lost.tell)
+    journal = begun(writer)
+    while not is_begun(journal):
+        pass
+    journal.path.unlink()
+    frames(journal, 3)
+    journal.end({"reason": "hangup"})
+    writer.close()
+
+    assert lost == {"failed": 4}
+    assert list(tmp_path.iterdir()) == []
+
+
+# The disk is stalled
 
 
 def test_stalled_disk_drops_lines_and_counts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "MAX_WAITING_LINES", 0)
-    writer = JournalWriter(tmp_path)
-    journal = writer.open("now", "CA1")
-    for _ in range(1000):
-        journal.record(RmsFrame(1.0, 1.0), State.LISTENING, State.LISTENING)
+    monkeypatch.setattr(journal_module, "MAX_WAITING_BYTES", 2000)
+    lost = Lost()
+    writer = JournalWriter(tmp_path, lost.tell)
+    live = begun(writer, "CA1")
+    with stalled(writer):
+        frames(live, 100)
+        late = begun(writer, "CA2")
+        frames(late, 5)
+        late.end({"reason": "hangup"})
+        live.end({"reason": "hangup"})
     writer.close()
 
-    assert writer.dropped > 0
+    lines = read(live)
+    assert lines[-1] == {"end": {"reason": "hangup"}}
+    assert 0 < len(lines) - 2 < 20
+    assert lost["stalled"] == 100 - (len(lines) - 2) + 7
+    assert not late.path.exists()
 
 
-def test_full_disk_ends_when_there_is_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk takes five bytes of a line and no more; then there is room again, for this call and for the next."""
-    real_write, room = os.write, [5]
-
-    def write(descriptor: int, text: bytes) -> int:
-        if not room:
-            return real_write(descriptor, text)
-        if room[0] == 0:
-            room.clear()
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written = real_write(descriptor, text[: room[0]])
-        room[0] -= written
-        return written
-
-    monkeypatch.setattr("callfsm.audit.journal.os.write", write)
+def test_what_waits_for_a_stalled_disk_holds_no_audio_and_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "MAX_WAITING_BYTES", 2**20)
     writer = JournalWriter(tmp_path)
-    torn, next_one = writer.open("now", "CA1"), writer.open("now", "CA2")
-    torn.begin({"call_sid": "CA1"})
-    while not writer.failed:
-        threading.Event().wait(0.001)
-    torn.end({"reason": "hangup"})
-    next_one.begin({"call_sid": "CA2"})
+    live = begun(writer, "CA1")
+    with stalled(writer):
+        gc.collect()
+        tracemalloc.start()
+        for _ in range(20):
+            live.record(AudioDelta(2.0, "r", "i", bytes(5_000_000)), State.LISTENING, State.LISTENING)
+        for _ in range(20_000):
+            live.record(RmsFrame(1.0, 80.0, "x" * 216), State.LISTENING, State.LISTENING)
+        waiting_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
     writer.close()
 
-    assert torn.path.read_text(encoding="utf-8").split("\n") == ['{"jou', '{"end":{"reason":"hangup"}}', ""]
-    assert read(next_one) == [{"journal": 2, "call_sid": "CA2"}]
+    assert waiting_bytes < 1.5 * 2**20
+
+
+def test_disk_that_stalls_to_the_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "CLOSE_S", 0.1)
+    lost = Lost()
+    writer = JournalWriter(tmp_path, lost.tell)
+    live = begun(writer, "CA1")
+    with stalled(writer):
+        frames(live, 10)
+        writer.close()
+    writer._thread.join(TIMEOUT_S)
+
+    assert lost["stalled"] >= 10
+
+
+# The disk is full
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from callfsm.audit.journal import JournalWriter
+from callfsm.events import RmsFrame
+from callfsm.states.base import State
+
+limit_bytes, lost = int(sys.argv[2]), []
+writer = JournalWriter(Path(sys.argv[1]), lambda reason, lines: lost.append((reason, lines)))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, -1))
+journal = writer.open("now", "CA1")
+journal.begin({"call_sid": "CA1"})
+for number in range(100):
+    journal.record(RmsFrame(float(number), 80.0), State.LISTENING, State.LISTENING)
+while not lost:
+    pass
+resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+journal.record(RmsFrame(100.0, 80.0), State.LISTENING, State.LISTENING)
+journal.end({"reason": "hangup"})
+writer.close()
+print(*(reason for reason, _ in lost), sum(lines for _, lines in lost))
+"""
+
+
+def fill(folder: Path, limit_bytes: int) -> tuple[list[str], str]:
+    """Write a header, 100 frames and, once there is room again, one more and an end; return what was lost, and said."""
+    command = [sys.executable, "-c", FULL, str(folder), str(limit_bytes)]
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    return process.stdout.split(), process.stderr
+
+
+def test_full_disk_loses_the_lines_that_it_does_not_take_whole(tmp_path: Path) -> None:
+    (*reasons, lost), said = fill(tmp_path, 1000)
+    (path,) = tmp_path.iterdir()
+    header, *lines, last, end = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+    assert header["call_sid"] == "CA1"
+    assert [line["at"] for line in lines] == [float(number) for number in range(len(lines))]
+    assert (last["at"], end) == (100.0, {"end": {"reason": "hangup"}})
+    assert (set(reasons), int(lost)) == ({"failed"}, 100 - len(lines))
+    first, again = said.splitlines()
+    assert first.endswith("lines are lost: File too large")
+    assert again.startswith("[JOURNAL] Is written again")
+
+
+def test_full_disk_that_does_not_take_a_header_leaves_no_file(tmp_path: Path) -> None:
+    (*reasons, lost), _ = fill(tmp_path, 5)
+
+    assert (set(reasons), int(lost)) == ({"failed"}, 103)
+    assert list(tmp_path.iterdir()) == []
+
+
+# What the log says
+
+
+def test_losses_are_said_once_a_minute_with_their_number(caplog: pytest.LogCaptureFixture) -> None:
+    lost, now = Lost(), [0.0]
+    losses = Losses(lost.tell, lambda: now[0])
+    for number in range(1000):
+        now[0] = number * PAUSE_S / 500
+        losses.lost("stalled", 2, "the disk is stalled")
+    losses.written()
+    losses.written()
+    losses.lost("failed", 5, "No space left on device")
+    losses.written()
+    losses.say_the_rest()
+    losses.say_the_rest()
+
+    assert lost == {"stalled": 2000, "failed": 5}
+    assert caplog.messages == [
+        "[JOURNAL] 2 lines are lost: the disk is stalled",
+        "[JOURNAL] 1000 lines are lost: the disk is stalled",
+        "[JOURNAL] Is written again; 998 more lines were lost",
+        "[JOURNAL] 5 lines are lost: No space left on device",
+    ]
