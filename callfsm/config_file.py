@@ -1,9 +1,11 @@
 """Reading the configuration: TOML in, frozen values out, and errors that name the key and never the value."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import cattrs
 
@@ -40,6 +42,7 @@ def _converter() -> cattrs.Converter:
 
 
 _CONVERTER: Final = _converter()
+_PART: Final = re.compile(r"[^/]+")
 
 
 def _why(error: BaseException, _kind: type | None = None) -> str:
@@ -75,6 +78,26 @@ def config_values(config: Config) -> dict[str, Any]:
     """Return the whole configuration as plain values, as `config_from` takes them."""
     values: dict[str, Any] = _CONVERTER.unstructure(config)
     return values
+
+
+def journal_values(config: Config) -> dict[str, Any]:
+    """Return the values for a journal: as `config_from` takes them, and of webhooks no more than the host."""
+    values = config_values(config)
+    for tool in (tool for business in values["business"] for tool in business["tool"]):
+        tool["url"] = _without_secrets(tool["url"])
+    return values
+
+
+def _without_secrets(url: str) -> str:
+    """Blank all of an address that may be a key: the parts of its path, and the values of its query."""
+    parts = urlsplit(url)
+    path = _PART.sub("*", parts.path)
+    query = "&".join(f"{name}=*" if is_value else "*" for name, is_value, _ in _pairs(parts.query))
+    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def _pairs(query: str) -> list[tuple[str, str, str]]:
+    return [pair.partition("=") for pair in query.split("&") if pair]
 
 
 def read_config(path: Path) -> Config:

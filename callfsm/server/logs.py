@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from callfsm.audit.journal import Journal
+from callfsm.server.quiet_formatter import QuietFormatter
 
 FORMAT = "%(asctime)s %(levelname)s %(call_sid)s %(message)s"
 
@@ -32,6 +33,6 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
 def set_up(level: str) -> None:
     """Log our own lines from this level on, those of libraries from WARNING on, to standard error."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(FORMAT, defaults={"call_sid": "-"}))
+    handler.setFormatter(QuietFormatter(FORMAT, defaults={"call_sid": "-"}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("callfsm").setLevel(level.upper())

@@ -15,6 +15,7 @@ from callfsm import events
 from callfsm.events import Event
 from callfsm.hearing.mulaw import levels_rms
 from callfsm.wire.malformed import MalformedError, place_of
+from callfsm.wire.redaction import Redaction
 
 
 class _Item(msgspec.Struct):
@@ -27,6 +28,8 @@ class _Response(msgspec.Struct):
     status: str | None = None
     metadata: dict[str, Any] | None = None
     output: list[_Item] | None = None
+    status_details: Any = None
+    """Read with care: the end of a response is not lost because its reason is odd."""
 
 
 class _Error(msgspec.Struct):
@@ -158,10 +161,20 @@ def _tool_called(at: float, message: _Message) -> Event:
     )
 
 
+def _code_of(details: Any) -> str:
+    """Return why a response failed, as an error's code; empty where it does not say."""
+    error = details.get("error") if isinstance(details, dict) else None
+    if not isinstance(error, dict):
+        return ""
+    # Some servers put the code where the type belongs.
+    return str(error.get("code") or error.get("type") or "")
+
+
 def _done(at: float, message: _Message) -> Event:
     response = _response(message)
     items = tuple(item.id for item in response.output or () if item.id and item.type in (None, "message"))
-    return events.ResponseDone(at, response.id, _turn_of(response), response.status or "completed", items)
+    status, code = response.status or "completed", _code_of(response.status_details)
+    return events.ResponseDone(at, response.id, _turn_of(response), status, items, code)
 
 
 def _cancelled(at: float, message: _Message) -> Event:
@@ -213,8 +226,22 @@ _DECODE: Final = msgspec.json.Decoder(_Message).decode
 _DECODE_TAG: Final = msgspec.json.Decoder(_Tag).decode
 
 
-def decode(text: str | bytes, at: float) -> Event | SessionUpdated | None:
-    """Return what a server event means to a call, None where it means nothing.
+def _strike_out(message: _Message, redaction: Redaction) -> None:
+    """Take out of a message what is private: no event is made of it."""
+    response_id, item_id = message.response_id or "", message.item_id or ""
+    read = _READ.get(message.type)
+    if read is _transcribed:
+        message.transcript = redaction.text(message.transcript or "")
+    elif read is _next_words:
+        message.delta = redaction.next_words(response_id, item_id, message.delta or "")
+    elif read is _words:
+        message.transcript = redaction.whole_words(response_id, item_id, message.transcript or "")
+    elif read in {_done, _cancelled}:
+        redaction.response_over(message.response.id if message.response else response_id)
+
+
+def decode(text: str | bytes, at: float, redaction: Redaction | None = None) -> Event | SessionUpdated | None:
+    """Return what a server event means to a call, None where it means nothing or all its words are kept back.
 
     Raise MalformedError with its place, or UnknownEventError for a kind that is not of the protocol.
     """
@@ -228,6 +255,8 @@ def decode(text: str | bytes, at: float) -> Event | SessionUpdated | None:
         if kind in _READ:
             raise MalformedError(f"realtime {kind}: {place_of(error)}") from None
         message = _Message(kind)
+    if redaction is not None:
+        _strike_out(message, redaction)
     read = _READ.get(message.type)
     if read is not None:
         return read(at, message)

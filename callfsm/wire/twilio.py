@@ -7,7 +7,7 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,8 +17,15 @@ from callfsm.hearing.voicing import Voicing
 from callfsm.wire.malformed import MalformedError, place_of
 
 
-class Connected(msgspec.Struct, tag_field="event", tag="connected"):
-    """The first message of a stream."""
+class _OfStream(msgspec.Struct, rename="camel", tag_field="event", kw_only=True):
+    """Whose message it is. Simple clients leave both out, or send anything as the number."""
+
+    stream_sid: str | None = None
+    sequence_number: Any = None
+
+
+class Connected(_OfStream, tag="connected"):
+    """The first message of a stream; it has no number."""
 
 
 class MediaFormat(msgspec.Struct, rename="camel", frozen=True):
@@ -42,8 +49,12 @@ class StartBody(msgspec.Struct, rename="camel"):
     media_format: MediaFormat = MediaFormat()
     custom_parameters: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        # A parameter holds the stream's token.
+        return f"StartBody({self.call_sid!r})"
 
-class Start(msgspec.Struct, tag_field="event", tag="start", rename="camel"):
+
+class Start(_OfStream, tag="start"):
     """The stream begins; comes once."""
 
     stream_sid: str
@@ -57,7 +68,7 @@ class MediaBody(msgspec.Struct):
     track: str = "inbound"
 
 
-class Media(msgspec.Struct, tag_field="event", tag="media"):
+class Media(_OfStream, tag="media"):
     """The caller's line."""
 
     media: MediaBody
@@ -69,7 +80,7 @@ class MarkBody(msgspec.Struct):
     name: str
 
 
-class MarkEchoed(msgspec.Struct, tag_field="event", tag="mark"):
+class MarkEchoed(_OfStream, tag="mark"):
     """All audio before the mark has been played, or was cleared."""
 
     mark: MarkBody
@@ -78,16 +89,16 @@ class MarkEchoed(msgspec.Struct, tag_field="event", tag="mark"):
 class DtmfBody(msgspec.Struct):
     """The key that was pressed."""
 
-    digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]$")]
+    digit: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#]\Z")]
 
 
-class Dtmf(msgspec.Struct, tag_field="event", tag="dtmf"):
+class Dtmf(_OfStream, tag="dtmf"):
     """The caller pressed a key."""
 
     dtmf: DtmfBody
 
 
-class Stop(msgspec.Struct, tag_field="event", tag="stop"):
+class Stop(_OfStream, tag="stop"):
     """The stream ended: the call is over."""
 
 
@@ -111,10 +122,16 @@ def decode(text: str | bytes) -> Message:
     """Return the message; raise MalformedError, or UnknownMessageError for a kind that we do not know."""
     try:
         return _DECODE(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise MalformedError("twilio message: nested too deeply") from None
+    except UnicodeError:
+        raise MalformedError("twilio message: not UTF-8") from None
+    except msgspec.DecodeError as error:
         try:
             kind = _DECODE_TAG(text).event
-        except (msgspec.DecodeError, UnicodeDecodeError) as worse:
+        except RecursionError:
+            raise MalformedError("twilio message: nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeError) as worse:
             raise MalformedError(f"twilio message: {place_of(worse)}") from None
         if kind not in _KNOWN:
             raise UnknownMessageError("twilio message: unknown event") from None

@@ -42,17 +42,21 @@ START = {
 }  # fmt: skip
 MESSAGES = [
     ("connected", {"event": "connected", "protocol": "Call", "version": "1.0.0"}, Connected()),
-    ("start", START, Start("MZ11", StartBody("CA11", "AC11", custom_parameters={"token": "t"}))),
+    ("start", START, Start("MZ11", StartBody("CA11", "AC11", custom_parameters={"token": "t"}), sequence_number="1")),
     ("start of an older Twilio", {"event": "start", "streamSid": "M", "start": {"callSid": "C"}},
      Start("M", StartBody("C"))),
     ("media", {"event": "media", "sequenceNumber": "2", "streamSid": "MZ11",
                "media": {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": "//8="}},
-     Media(MediaBody("//8=", "inbound"))),
+     Media(MediaBody("//8=", "inbound"), stream_sid="MZ11", sequence_number="2")),
     ("mark", {"event": "mark", "sequenceNumber": "57", "streamSid": "MZ11", "mark": {"name": "i3:4"}},
-     MarkEchoed(MarkBody("i3:4"))),
+     MarkEchoed(MarkBody("i3:4"), stream_sid="MZ11", sequence_number="57")),
     ("dtmf", {"event": "dtmf", "streamSid": "MZ11", "dtmf": {"track": "inbound_track", "digit": "1"}},
-     Dtmf(DtmfBody("1"))),
-    ("stop", {"event": "stop", "streamSid": "MZ11", "stop": {"accountSid": "AC11", "callSid": "CA11"}}, Stop()),
+     Dtmf(DtmfBody("1"), stream_sid="MZ11")),
+    ("stop", {"event": "stop", "streamSid": "MZ11", "stop": {"accountSid": "AC11", "callSid": "CA11"}}, Stop(stream_sid="MZ11")),
+    ("a number that is none", {"event": "stop", "sequenceNumber": [{}]}, Stop(sequence_number=[{}])),
+    ("a stream that is none", {"event": "stop", "streamSid": None}, Stop()),
+    ("no sequence, and more", {"event": "mark", "mark": {"name": "\x00", "x": 1e300}, "y": [[[]]]},
+     MarkEchoed(MarkBody("\x00"))),
 ]  # fmt: skip
 
 
@@ -72,6 +76,17 @@ MALFORMED = [
     ("payload of a wrong type", '{"event":"media","media":{"payload":["secret"]}}'),
     ("no call", '{"event":"start","streamSid":"M","start":{}}'),
     ("broken UTF-8", b'{"event":"\xff"}'),
+    ("nested deeply", '{"event":"media","secret":' + "[" * 60_000),
+    ("nested deeply, no event", '{"secret":' * 6_000),
+    ("nested deeply, a start", '{"event":"start","start":{"customParameters":' * 2 + '{"secret":' * 6_000),
+    ("half a pair, escaped", '{"event":"mark","mark":{"name":"secret\\ud800"}}'),
+    ("half a pair", '{"event":"mark","mark":{"name":"secret\ud800"}}'),
+    ("half a pair, and no event", '{"secret":"\ud800'),
+    ("a character of no text", '{"event":"mark","mark":{"name":"secret\x00"}}'),
+    ("a digit and a new line", '{"event":"dtmf","dtmf":{"digit":"1\\n"}}'),
+    ("a number too large", '{"event":"stop","sequenceNumber":' + "9" * 5000 + "}"),
+    ("no number", '{"event":"stop","sequenceNumber":NaN}'),
+    ("stream of a wrong type", '{"event":"stop","streamSid":["secret"]}'),
 ]
 
 
@@ -93,6 +108,52 @@ def test_unknown_message_is_known_to_be_unknown() -> None:
 def test_any_text_is_read_or_named(text: str | bytes) -> None:
     try:
         decode(text)
+    except MalformedError as error:
+        assert error.place.startswith("twilio ")  # noqa: PT017 - both outcomes are right
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+KEYS = st.sampled_from(["event", "streamSid", "sequenceNumber", "start", "media", "mark", "dtmf", "stop", "more"])
+INNER = st.sampled_from(["payload", "track", "name", "digit", "callSid", "mediaFormat", "customParameters", "more"])
+
+
+@given(JSON)
+def test_any_json_is_read_or_named(value: object) -> None:
+    try:
+        decode(json.dumps(value))
+    except MalformedError as error:
+        assert error.place.startswith("twilio ")  # noqa: PT017 - both outcomes are right
+
+
+@given(
+    st.sampled_from([message for _, message, _ in MESSAGES]),
+    st.dictionaries(KEYS, JSON),
+    st.dictionaries(INNER, JSON),
+)
+def test_message_with_anything_in_it_is_read_or_named(
+    message: dict[str, Any], outer: dict[str, Any], inner: dict[str, Any]
+) -> None:
+    changed = {key: {**value, **inner} if isinstance(value, dict) else value for key, value in message.items()}
+    try:
+        read = decode(json.dumps({**changed, **outer}))
+        list(Framer().frames(read.media.payload) if isinstance(read, Media) else [])
+    except MalformedError as error:
+        assert error.place.startswith("twilio ")  # noqa: PT017 - both outcomes are right
+
+
+@given(
+    st.sampled_from([json.dumps(message) for _, message, _ in MESSAGES]),
+    st.integers(0, 300),
+    st.integers(0, 9),
+    st.text(),
+)
+def test_message_in_which_anything_is_cut_is_read_or_named(message: str, at: int, length: int, piece: str) -> None:
+    try:
+        decode(message[:at] + piece + message[at + length :])
     except MalformedError as error:
         assert error.place.startswith("twilio ")  # noqa: PT017 - both outcomes are right
 
