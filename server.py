@@ -19,6 +19,8 @@ from callfsm.config_file import read_config
 from callfsm.environment import Environment, read_environment, with_public_url
 from callfsm.server import logs
 from callfsm.server.app import build_admin_app, build_app
+from callfsm.server.descriptors import all_descriptors, fitted
+from callfsm.server.listening import OPERATOR, PUBLIC, Bounds, listen
 from callfsm.server.shared import Server, make_server
 
 DEFAULT_CONFIG = Path("callfsm.toml")
@@ -48,7 +50,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="server.py", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the public listener")
     parser.add_argument("--port", type=port, default=8080, help="port of the public listener")
-    parser.add_argument("--admin-port", type=port, default=9090, help="port of the operator's listener, on loopback")
+    parser.add_argument("--admin-host", default="127.0.0.1", help="address of the operator's listener")
+    parser.add_argument("--admin-port", type=port, default=9090, help="port of the operator's listener")
     parser.add_argument(
         "--config", type=Path, help="TOML file; else CALLFSM_CONFIG, else callfsm.toml if there is one"
     )
@@ -84,6 +87,8 @@ def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
     if options.journal:
         make_folder(options.journal)
     environment = read_environment(os.environ)
+    if not is_loopback(options.admin_host) and not environment.admin_token:
+        raise ConfigError("--admin-host", "names another address than loopback, and CALLFSM_ADMIN_TOKEN is not set")
     named = options.config or os.environ.get("CALLFSM_CONFIG")
     config = read_config(Path(named or DEFAULT_CONFIG)) if named or DEFAULT_CONFIG.exists() else Config()
     config = with_public_url(config, os.environ)
@@ -94,29 +99,26 @@ def settings(options: argparse.Namespace) -> tuple[Config, Environment]:
     return config, environment
 
 
-async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Serve an application; return what is to be cleaned up."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.3)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-    except BaseException:
-        await runner.cleanup()
-        raise
+def announce(host: str, runner: web.AppRunner) -> None:
+    """Say where a listener is."""
     bound = runner.addresses[0][1]
     print(f"listening on http://{f'[{host}]' if ':' in host else host}:{bound}", flush=True)
-    return runner
 
 
-async def serve(options: argparse.Namespace, server: Server) -> None:
+async def serve(options: argparse.Namespace, server: Server, operators_connections: int) -> None:
     """Serve until SIGTERM or SIGINT, then let the live calls end; the second signal ends them."""
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
-    runners = [await listen(build_app(server), options.host, options.port)]
+    limits = server.config.limits
+    public = Bounds(PUBLIC, limits.connections, limits.request_s)
+    operators = Bounds(OPERATOR, operators_connections, limits.request_s)
+    runners = [await listen(build_app(server), server, public, options.host, options.port)]
     try:
-        runners.append(await listen(build_admin_app(server), "127.0.0.1", options.admin_port))
+        announce(options.host, runners[0])
+        app = build_admin_app(server)
+        runners.append(await listen(app, server, operators, options.admin_host, options.admin_port))
+        announce(options.admin_host, runners[1])
         await signals.get()
         await drain(server, signals)
     finally:
@@ -139,13 +141,14 @@ def main(argv: Sequence[str]) -> int:
     logs.set_up(options.log_level)
     try:
         config, environment = settings(options)
-        server = make_server(config, environment, journal_dir=options.journal, is_insecure=options.insecure)
-        uvloop.run(serve(options, server))
+        fit = fitted(config, all_descriptors())
+        server = make_server(fit.config, environment, journal_dir=options.journal, is_insecure=options.insecure)
+        uvloop.run(serve(options, server, fit.operators_connections))
     except ConfigError as error:
         print(f"server.py: {error}", file=sys.stderr)
         return 2
     except socket.gaierror as error:
-        print(f"server.py: --host: {error.strerror}", file=sys.stderr)
+        print(f"server.py: --host or --admin-host: {error.strerror}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"server.py: --port or --admin-port: {os.strerror(error.errno or 0)}", file=sys.stderr)

@@ -245,7 +245,12 @@ class Tool:
 
     name: str = _option("", "what the model calls it: letters, digits, _ and -", _is_tool_name)
     description: str = _option("", "what it does and when to call it, told to the model", _not_blank)
-    url: str = _option("", "the arguments are posted to this address as JSON", _is_webhook)
+    url: str = field(
+        default="",
+        validator=_is_webhook,
+        repr=False,
+        metadata={"says": "the arguments are posted to this address as JSON"},
+    )
     parameters: dict[str, Any] = field(factory=lambda: {"type": "object"}, metadata={"says": "their JSON schema"})
     timeout_s: float = _option(5.0, "for the answer; after it the model is told that it failed", _WAIT_S)
 

@@ -1,12 +1,14 @@
 """What the server takes from the process environment: secrets, and addresses that differ between machines."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import evolve, field, frozen
 
 from callfsm.config import Config, ConfigError, is_url
 
 DEFAULT_REALTIME_URL = "wss://api.openai.com/v1/realtime"
+SHORTEST_ADMIN_TOKEN: Final = 16
 
 
 @frozen
@@ -17,6 +19,7 @@ class Environment:
     realtime_url: str = DEFAULT_REALTIME_URL
     twilio_auth_token: str = field(default="", repr=False)
     twilio_account_sid: str = ""
+    admin_token: str = field(default="", repr=False)
 
 
 def read_environment(environ: Mapping[str, str]) -> Environment:
@@ -29,11 +32,15 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     url = environ.get("OPENAI_REALTIME_URL", "").strip() or DEFAULT_REALTIME_URL
     if not is_url(url, ("wss", "ws")):
         raise ConfigError("OPENAI_REALTIME_URL", "must be a wss:// or ws:// address")
+    token = environ.get("CALLFSM_ADMIN_TOKEN", "").strip()
+    if token and not (len(token) >= SHORTEST_ADMIN_TOKEN and token.isascii() and token.isprintable()):
+        raise ConfigError("CALLFSM_ADMIN_TOKEN", f"must be {SHORTEST_ADMIN_TOKEN} or more printable ASCII characters")
     return Environment(
         openai_api_key=key,
         realtime_url=url,
         twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", "").strip(),
         twilio_account_sid=environ.get("TWILIO_ACCOUNT_SID", "").strip(),
+        admin_token=token,
     )
 
 

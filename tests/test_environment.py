@@ -11,11 +11,12 @@ FULL = {
     "OPENAI_REALTIME_URL": "ws://127.0.0.1:9/v1/realtime",
     "TWILIO_AUTH_TOKEN": "planted",
     "TWILIO_ACCOUNT_SID": "AC1",
+    "CALLFSM_ADMIN_TOKEN": " planted-0123456789 ",
 }
 
 
 def test_all_of_it_is_taken() -> None:
-    expected = Environment(KEY, "ws://127.0.0.1:9/v1/realtime", "planted", "AC1")
+    expected = Environment(KEY, "ws://127.0.0.1:9/v1/realtime", "planted", "AC1", "planted-0123456789")
 
     assert expected == read_environment(FULL)
 
@@ -36,6 +37,9 @@ REFUSED = [
     ({"OPENAI_API_KEY": KEY, "OPENAI_REALTIME_URL": "https://planted"}, "OPENAI_REALTIME_URL"),
     ({"OPENAI_API_KEY": KEY, "OPENAI_REALTIME_URL": "wss://"}, "OPENAI_REALTIME_URL"),
     ({"OPENAI_API_KEY": KEY, "OPENAI_REALTIME_URL": "wss://planted:x/"}, "OPENAI_REALTIME_URL"),
+    ({"OPENAI_API_KEY": KEY, "CALLFSM_ADMIN_TOKEN": "planted-1234567"}, "CALLFSM_ADMIN_TOKEN"),
+    ({"OPENAI_API_KEY": KEY, "CALLFSM_ADMIN_TOKEN": "planted-מפתח-0123456789"}, "CALLFSM_ADMIN_TOKEN"),
+    ({"OPENAI_API_KEY": KEY, "CALLFSM_ADMIN_TOKEN": "planted-0123456789\nX: y"}, "CALLFSM_ADMIN_TOKEN"),
 ]
 
 

@@ -50,6 +50,9 @@ REFUSED = [
     ("no such port",        ("--insecure", "--port", "70000"),         OPENAI,                              "",                                   "--port"),
     ("no such config",      INSECURE,                                  {**OPENAI, "CALLFSM_CONFIG": "callfsm.toml"}, "",                          "callfsm.toml"),
     ("insecure elsewhere",  ("--insecure", "--host", "0.0.0.0"),       OPENAI,                              "",                                   "--insecure"),
+    ("admin elsewhere",     (*INSECURE, "--admin-host", "0.0.0.0"),    OPENAI,                              "",                                   "--admin-host"),
+    ("admin by name",       (*INSECURE, "--admin-host", "example.org"), OPENAI,                             "",                                   "CALLFSM_ADMIN_TOKEN"),
+    ("short admin token",   INSECURE,                                  {**OPENAI, "CALLFSM_ADMIN_TOKEN": TOKEN}, "",                              "CALLFSM_ADMIN_TOKEN"),
     ("unknown key",         INSECURE,                                  OPENAI,                              "[gate]\nquiet = 1",                  "gate.quiet"),
     ("impossible value",    INSECURE,                                  OPENAI,                              "[gate]\nquiet_rms = -77",            "gate.quiet_rms"),
     ("wrong type",          INSECURE,                                  OPENAI,                              '[turn]\ngrace_ms = "77"',            "turn.grace_ms"),
@@ -94,6 +97,24 @@ async def test_server_serves_and_stops(tmp_path: Path) -> None:
     assert statuses == [200] * 4
     assert server.returncode == 0
     assert err == b""
+
+
+async def test_operators_listener_is_open_to_others_with_its_token(tmp_path: Path) -> None:
+    environ = {**OPENAI, "CALLFSM_ADMIN_TOKEN": TOKEN * 2}
+    options = ("--insecure", "--port", "0", "--admin-port", "0", "--admin-host", "0.0.0.0")
+    server = await run(*options, environ=environ, cwd=tmp_path)
+    assert server.stdout is not None
+    _, address = [(await asyncio.wait_for(server.stdout.readline(), 20)).decode().split()[-1] for _ in range(2)]
+    async with aiohttp.ClientSession() as http:
+        url = address.replace("0.0.0.0", "127.0.0.1") + "/metrics"
+        refused = await status_of(http, url)
+        http.headers["Authorization"] = f"Bearer {TOKEN * 2}"
+        admitted = await status_of(http, url)
+    server.terminate()
+    out, err = await asyncio.wait_for(server.communicate(), 20)
+
+    assert (refused, admitted) == (401, 200)
+    assert TOKEN not in (out + err).decode()
 
 
 async def test_port_in_use_is_an_error_of_one_line(tmp_path: Path) -> None:

@@ -10,9 +10,15 @@ from aiohttp import WSCloseCode, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from callfsm.audit.journal import JournalWriter
+from callfsm.audit.recovery import Recovery
 from callfsm.server import webhooks
+from callfsm.server.listening import in_time
+from callfsm.server.loop_watch import watched
 from callfsm.server.media import media
+from callfsm.server.middlewares import operators_token, own_origin
+from callfsm.server.realtime_session import probe, tell_quota
 from callfsm.server.shared import SERVER, Server
+from callfsm.speaking.prompts import NO_FACTS, briefing
 
 SHUTDOWN_S: Final = 1.0
 MAX_FORM_BYTES: Final = 64 * 2**10
@@ -25,8 +31,9 @@ async def live(_request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Say whether new calls are welcome."""
-    if request.app[SERVER].is_draining:
-        return web.Response(status=503, text="draining\n")
+    server = request.app[SERVER]
+    if server.is_draining or server.breaker.is_open:
+        return web.Response(status=503, text="draining\n" if server.is_draining else "openai is down\n")
     return web.Response(text="ok\n")
 
 
@@ -49,21 +56,47 @@ async def _end_calls(app: web.Application) -> None:
 
 async def _services(app: web.Application) -> AsyncIterator[None]:
     server = app[SERVER]
-    server.journals = JournalWriter(server.journal_dir) if server.journal_dir else None
+    recovery = None
+    if server.journal_dir:
+        lost = server.metrics.journal_lost_lines
+        server.journals = JournalWriter(server.journal_dir, lambda reason, lines: lost.labels(reason).inc(lines))
+        recovery = Recovery(server.journal_dir, server.metrics.journals_aborted.inc)
     # max_calls is the limit; aiohttp's own, of 100 connections, would count every live call.
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as server.http:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, middlewares=[tell_quota]) as server.http:
         yield
     if server.detector:
         server.detector.close()
+    if recovery:
+        await asyncio.to_thread(recovery.stop)
     if server.journals:
         await asyncio.to_thread(server.journals.close)
 
 
+async def _loop_watch(app: web.Application) -> AsyncIterator[None]:
+    async with watched(app[SERVER].metrics):
+        yield
+
+
+async def _breaker_watch(app: web.Application) -> AsyncIterator[None]:
+    server = app[SERVER]
+
+    business = server.config.business_of("*")
+    address = server.realtime_address(business, briefing(business, NO_FACTS))
+    watch = asyncio.create_task(server.breaker.watch(lambda: probe(server.http, address, server.config.limits)))
+    yield
+    watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watch
+
+
 def build_app(server: Server) -> web.Application:
     """Return the public application."""
-    app = web.Application(client_max_size=MAX_FORM_BYTES)
+    app = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=[in_time, own_origin(public=True)])
     app[SERVER] = server
     app.cleanup_ctx.append(_services)
+    app.cleanup_ctx.append(_breaker_watch)
+    app.cleanup_ctx.append(_loop_watch)
     app.on_shutdown.append(_end_calls)
     app.router.add_post("/twilio/voice", webhooks.voice)
     app.router.add_post(webhooks.AFTER_PATH, webhooks.after)
@@ -75,7 +108,7 @@ def build_app(server: Server) -> web.Application:
 
 def build_admin_app(server: Server) -> web.Application:
     """Return the operator's application."""
-    app = web.Application()
+    app = web.Application(middlewares=[in_time, own_origin(public=False), operators_token])
     app[SERVER] = server
     app.router.add_get("/metrics", metrics)
     _add_health(app)

@@ -7,7 +7,10 @@ from pathlib import Path
 import attrs
 
 from callfsm.config import Business, ClipsConfig, ConfigError
+from callfsm.hearing.mulaw import levels_rms
 from callfsm.hearing.wav import ulaw_of_wav
+from callfsm.speaking.clips import CLIP_ITEM, Clips
+from callfsm.speaking.playback import Piece
 
 _SHIPPED = resources.files("callfsm.clips")
 
@@ -15,6 +18,16 @@ _SHIPPED = resources.files("callfsm.clips")
 def read_clips(config: ClipsConfig) -> Mapping[str, bytes]:
     """Return the wav files by name; raise ConfigError naming the key of one that cannot be played."""
     return {name: _read(f"clips.{name}", path, f"{name}.wav") for name, path in attrs.asdict(config).items()}
+
+
+def spoken_clips(wavs: Mapping[str, bytes]) -> Clips:
+    """Return those of the wav files that are spoken in mid-call, as a call takes them."""
+    return Clips(moment=_spoken(wavs["moment"]), warning=_spoken(wavs["warning"]))
+
+
+def _spoken(wav: bytes) -> Piece:
+    audio = ulaw_of_wav(wav)
+    return Piece(CLIP_ITEM, audio, levels_rms(audio))
 
 
 def _read(key: str, path: str, shipped: str) -> bytes:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from callfsm.call import Call
-from callfsm.events import Event, RealtimeError
+from callfsm.events import Event, RealtimeError, ResponseDone
 from callfsm.server.metrics import KNOWN_CODES, Metrics
 from callfsm.states.base import State
 from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
@@ -17,6 +17,7 @@ from callfsm.states.transcripts import (
 )
 from callfsm.wire.malformed import MalformedError
 
+FLOOD = "flood"
 _ERROR = "realtime_error:"
 _LINE = "line:"
 _REJECTED = {
@@ -60,9 +61,13 @@ class CallGauges:
         """Count what one event was and did: an error of the API, changes of state."""
         for source, kind, dest in moves:
             self._metrics.transitions.labels(source.name, kind.__name__, dest.name).inc()
-        if type(event) is RealtimeError:
+        if isinstance(event, RealtimeError) or (isinstance(event, ResponseDone) and event.code):
             code = event.code or "none"
             self._metrics.realtime_errors.labels(code if code in KNOWN_CODES else "other").inc()
+
+    def tried(self, result: str) -> None:
+        """Count a try to get a Realtime session, by what came of it."""
+        self._metrics.realtime_sessions.labels(result.partition(":")[0]).inc()
 
     def clear_written(self) -> Callable[[], None] | None:
         """Return what measures the clear that the frame in hand led to; None where no frame did."""
@@ -102,6 +107,13 @@ class CallGauges:
         if message in _REJECTED:
             self._metrics.rejected.labels(_REJECTED[message]).inc()
             self._turn_ended_at = self._request_awaited_since = None
+
+    def set_aside(self, what: str, count: int) -> None:
+        """Count messages of Twilio that were not heard: those of a flood, and those whose number was wrong."""
+        if what == FLOOD:
+            self._metrics.rejected.labels(what).inc(count)
+        else:
+            self._metrics.twilio_sequence.labels(what).inc(count)
 
     def malformed(self, error: MalformedError) -> None:
         """Count a message that could not be read."""

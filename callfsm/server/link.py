@@ -1,168 +1,176 @@
-"""The Realtime leg of one call: connected while the line is calibrated, connected anew when it is lost."""
+"""The Realtime leg of one call: connected while the line is calibrated, connected anew when it is lost or old."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final
+import math
+import random
+from typing import Final, Protocol
 
 import aiohttp
-from attrs import frozen
-from yarl import URL
 
 from callfsm.config import LimitsConfig
-from callfsm.events import CallEnded, Event, RealtimeError, RealtimeLost, RealtimeReady
+from callfsm.events import AudioDelta, CallEnded, Event, RealtimeError, RealtimeLost, RealtimeReady
+from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
 from callfsm.server.outbox import Outbox
+from callfsm.server.realtime_session import (
+    RealtimeAddress,
+    RefusedError,
+    UnavailableError,
+    check_close,
+    open_session,
+)
 from callfsm.wire import realtime
 from callfsm.wire.malformed import MalformedError
-from callfsm.wire.realtime_out import SESSION_EVENT_ID
 
 FIRST_PAUSE_S: Final = 1.0
+PAUSE_FACTOR: Final = 3
+LEAST_OF_PAUSE: Final = 0.5
+"""Of a pause so much is certain, the rest is left to chance: calls that lost their sessions together come apart."""
+SPREAD_S: Final = 0.25
+"""The same for the first try after a session that lasted, for which nobody should wait."""
 STEADY_S: Final = 5.0
 """A session that lived as long was a good one: the tries are counted anew."""
-CLOSE_S: Final = 0.5
 WAITING_BYTES: Final = 2**20
 """Some 60 s of the caller's audio, base64 and JSON included."""
-_TRANSIENT_CODES: Final = frozenset({"", "server_error", "rate_limit_exceeded"})
-_FIRST_PRIVATE_CODE: Final = 4000
+MOST_AHEAD_S: Final = 1800.0
+"""So much audio ahead of the clock is no reply."""
+LOOK_S: Final = 1.0
+SPARE_EACH_S: Final = 30.0
+"""Between two tries to get a session that is to take an old one's place."""
+BURST_MESSAGES: Final = 32
+"""So many are read at a stretch; receiving does not let others run while messages are waiting."""
 
 
-class RefusedError(Exception):
-    """The API will not have us; trying again would change nothing. The argument is the reason, for the journal."""
+class Owner(Protocol):
+    """Whose link it is."""
 
+    def feed(self, event: Event) -> None:
+        """Take an event."""
 
-class _UnavailableError(Exception):
-    """This try failed; the next one may not. The argument is the reason."""
+    def count(self, error: MalformedError) -> None:
+        """Count a message that cannot be read."""
 
-
-@frozen
-class RealtimeAddress:
-    """Where the API is, and the message with which a session begins."""
-
-    url: str
-    model: str
-    api_key: str
-    session_update: bytes
-
-    def __repr__(self) -> str:
-        return f"RealtimeAddress({self.url!r}, {self.model!r})"
+    def tried(self, result: str) -> None:
+        """Count a try to get a session, by what came of it."""
 
 
 class RealtimeLink:
     """One call's connection to the Realtime API, over as many sockets as it takes."""
 
     def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        address: RealtimeAddress,
-        limits: LimitsConfig,
-        feed: Callable[[Event], None],
-        count: Callable[[MalformedError], None],
+        self, http: aiohttp.ClientSession, address: RealtimeAddress, limits: LimitsConfig, owner: Owner
     ) -> None:
         self._http = http
         self._address = address
         self._limits = limits
-        self._feed = feed
-        self._count = count
+        self._owner = owner
         self._now = asyncio.get_running_loop().time
         self._outbox = Outbox("realtime", WAITING_BYTES, drops_audio=True)
-        self._is_ready = False
+        self._renewed = asyncio.Event()
+        self._is_answer_awaited = False
+        self._spare: asyncio.Task[aiohttp.ClientWebSocketResponse] | None = None
+        self._spare_tried_at = -math.inf
+        self.ready_at: float | None = None
+        """When the session that there is began, on the loop's clock."""
+        self.missing_since = self._now()
+        """When there last was a session, or the call began."""
 
     @property
     def dropped(self) -> int:
         """Return how many of the caller's frames were dropped because the API did not read them."""
         return self._outbox.dropped
 
-    def send(self, message: bytes, *, audio: bool = False) -> None:
-        """Queue a message for the session; without one it is dropped, for the next session is told anew."""
-        if self._is_ready:
+    def send(self, message: bytes, *, audio: bool = False, is_answered: bool = False) -> None:
+        """Queue a message for the session; without one it is dropped, for the next session is told anew.
+
+        One that `is_answered` must be followed by some message of the API, or the session is held to be lost.
+        """
+        if self.ready_at is not None:
             self._outbox.put(message, audio=audio)
+            self._is_answer_awaited |= is_answered
+
+    def renew(self) -> None:
+        """Leave the session for the one that has been made ready in its place."""
+        self._renewed.set()
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether a session is ready to take the place of this one, which is old."""
+        spare = self._spare
+        is_made = spare is not None and spare.done() and not spare.cancelled() and spare.exception() is None
+        return spare is not None and is_made and not spare.result().closed
 
     async def run(self) -> None:
         """Keep a session until cancelled; feed the end of the call where none can be had, or none lasts."""
+        try:
+            await self._keep_session()
+        finally:
+            await self._drop_spare()
+
+    async def _keep_session(self) -> None:
         tries, first_at = 0, self._now()
         while True:
             tries += 1
+            retry_after_s = lived_s = 0.0
             try:
-                lived_s = await self._serve(await self._try())
+                lived_s = await self._serve(await self._next_session())
                 reason = "realtime_lost"
             except RefusedError as error:
-                self._feed(CallEnded(self._now(), str(error)))
+                self._owner.feed(CallEnded(self._now(), str(error)))
                 return
-            except _UnavailableError as error:
-                lived_s, reason = 0.0, str(error)
-            if lived_s >= STEADY_S:
+            except UnavailableError as error:
+                reason, retry_after_s = str(error), error.retry_after_s
+            if lived_s >= STEADY_S or self._renewed.is_set():
                 tries, first_at = 0, self._now()
-            pause_s = FIRST_PAUSE_S * 3 ** (tries - 1) if tries else 0.0
-            if (
-                tries >= self._limits.realtime_tries
-                or self._now() + pause_s > first_at + self._limits.realtime_tries_s
-            ):
-                self._feed(CallEnded(self._now(), reason))
+            pause_s = max(_pause_s(tries), retry_after_s)
+            is_late = self._now() + pause_s > first_at + self._limits.realtime_tries_s
+            if tries >= self._limits.realtime_tries or is_late:
+                self._owner.feed(CallEnded(self._now(), reason))
                 return
-            await asyncio.sleep(pause_s)
+            if not self.has_spare:
+                await asyncio.sleep(pause_s)
 
-    async def _try(self) -> aiohttp.ClientWebSocketResponse:
-        address, limits = self._address, self._limits
+    async def _next_session(self) -> aiohttp.ClientWebSocketResponse:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            with contextlib.suppress(RefusedError, UnavailableError):
+                socket = await spare
+                if not socket.closed:
+                    return socket
+        return await self._open()
+
+    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+        result = "ready"
         try:
-            async with asyncio.timeout(limits.realtime_connect_s):
-                socket = await self._http.ws_connect(
-                    URL(address.url).update_query(model=address.model),
-                    headers={"Authorization": f"Bearer {address.api_key}"},
-                    heartbeat=limits.realtime_ping_s,
-                    max_msg_size=limits.realtime_message_bytes,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
-                )
-        except aiohttp.WSServerHandshakeError as error:
-            if error.status in (401, 403):
-                raise RefusedError(f"realtime_refused_{error.status}") from None
-            raise _UnavailableError(f"realtime_refused_{error.status}") from None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _UnavailableError(f"realtime_unreachable:{type(error).__name__}") from None
-        try:
-            async with asyncio.timeout(limits.realtime_ready_s):
-                await socket.send_frame(address.session_update, aiohttp.WSMsgType.TEXT)
-                await self._wait_until_ready(socket)
-        except (TimeoutError, ConnectionError):
-            await socket.close()
-            raise _UnavailableError("realtime_never_ready") from None
-        except BaseException:
-            await socket.close()
+            return await open_session(self._http, self._address, self._limits, self._decode)
+        except (RefusedError, UnavailableError) as error:
+            result = str(error)
             raise
-        return socket
+        finally:
+            self._owner.tried(result)
 
-    async def _wait_until_ready(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            match self._decode(message):
-                case realtime.SessionUpdated(is_mulaw=True):
-                    return
-                case realtime.SessionUpdated():
-                    raise RefusedError("realtime_session_not_mulaw")
-                case RealtimeError(_, code, event_id):
-                    reason = f"realtime_session_rejected:{code or 'no_code'}"
-                    ours = event_id == SESSION_EVENT_ID or code not in _TRANSIENT_CODES
-                    raise RefusedError(reason) if ours else _UnavailableError(reason)
-                case _:
-                    pass
-        self._check_close(socket)
-        raise _UnavailableError("realtime_closed_before_ready")
-
-    def _check_close(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        code = socket.close_code or 0
-        if code == aiohttp.WSCloseCode.POLICY_VIOLATION or code >= _FIRST_PRIVATE_CODE:
-            raise RefusedError(f"realtime_closed_{code}")
+    async def _drop_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RefusedError, UnavailableError):
+                await (await self._spare).close()
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> float:
-        """Carry a session until its socket is lost; return how many seconds it lived."""
-        began = self._now()
-        self._is_ready = True
-        self._feed(RealtimeReady(began))
-        legs = [asyncio.create_task(self._read(socket)), asyncio.create_task(self._write(socket))]
+        """Carry a session until its socket is lost, or left for another; return how many seconds it lived."""
+        began = self.ready_at = self._now()
+        self._renewed.clear()
+        self._is_answer_awaited = False
+        self._owner.feed(RealtimeReady(began))
+        legs = [
+            asyncio.create_task(leg)
+            for leg in (self._read(socket), self._write(socket), self._watch(began), self._renewed.wait())
+        ]
         try:
             await asyncio.wait(legs, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._is_ready = False
+            self.ready_at, self.missing_since = None, self._now()
             self._outbox.clear()
-            self._feed(RealtimeLost(self._now()))
+            self._owner.feed(RealtimeLost(self.missing_since))
             for leg in legs:
                 leg.cancel()
             ends = await asyncio.gather(*legs, return_exceptions=True)
@@ -170,7 +178,7 @@ class RealtimeLink:
         for end in ends:
             if isinstance(end, Exception):
                 raise end
-        self._check_close(socket)
+        check_close(socket)
         return self._now() - began
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -179,20 +187,55 @@ class RealtimeLink:
             await self._outbox.write_to(socket)
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        spoken_until, burst = self._now(), 0
         async for message in socket:
+            self._is_answer_awaited = False
             event = self._decode(message)
+            burst += 1
+            if burst >= BURST_MESSAGES:
+                burst = 0
+                await asyncio.sleep(0)
             if event is None or isinstance(event, realtime.SessionUpdated):
                 continue
-            self._feed(event)
+            self._owner.feed(event)
+            if isinstance(event, AudioDelta):
+                spoken_until = max(spoken_until, self._now()) + len(event.audio) / SAMPLE_RATE_HZ
+                if spoken_until > self._now() + MOST_AHEAD_S:
+                    raise RefusedError("realtime_flood")
             if isinstance(event, RealtimeError) and event.code == "session_expired":
                 return
 
+    async def _watch(self, began: float) -> None:
+        """Return when an answer is overdue; have a session made ready that takes the place of an old one.
+
+        Looks are counted and not seconds: a process that was stopped for long has not been looking.
+        """
+        awaited_looks = 0
+        while awaited_looks * LOOK_S < self._limits.realtime_silent_s:
+            await asyncio.sleep(LOOK_S)
+            awaited_looks = awaited_looks + 1 if self._is_answer_awaited else 0
+            if self._now() >= began + self._limits.realtime_session_s:
+                self._prepare()
+
+    def _prepare(self) -> None:
+        if self._now() >= self._spare_tried_at + SPARE_EACH_S and not self.has_spare:
+            self._spare_tried_at = self._now()
+            self._spare = asyncio.create_task(self._open())
+
     def _decode(self, message: aiohttp.WSMessage) -> Event | realtime.SessionUpdated | None:
         if message.type is not aiohttp.WSMsgType.TEXT:
-            self._count(MalformedError("realtime message: not text"))
+            self._owner.count(MalformedError("realtime message: not text"))
             return None
         try:
-            return realtime.decode(message.data, self._now())
+            return realtime.decode(message.data, self._now(), self._address.redaction)
         except MalformedError as error:
-            self._count(error)
+            self._owner.count(error)
             return None
+
+
+def _pause_s(tries: int) -> float:
+    """Return how long to wait after so many tries in a row that failed."""
+    if not tries:
+        return random.uniform(0, SPREAD_S)  # noqa: S311 - it spreads tries, and keeps no secret
+    pause_s: float = FIRST_PAUSE_S * PAUSE_FACTOR ** (tries - 1)
+    return pause_s * random.uniform(LEAST_OF_PAUSE, 1)  # noqa: S311

@@ -4,28 +4,37 @@ import asyncio
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
+from logging import ERROR
 from typing import Final
 
 import aiohttp
+import attrs
 from aiohttp import web
 
 from callfsm import __version__
 from callfsm.audit.journal import Journal
 from callfsm.call import Call
 from callfsm.config import TRANSFER
-from callfsm.config_file import config_values
+from callfsm.config_file import journal_values
 from callfsm.hearing.mulaw import levels_rms
-from callfsm.server.facts import facts_of
-from callfsm.server.link import RealtimeAddress
+from callfsm.server.bugs import BUG_LINE, contained
+from callfsm.server.facts import caller_hash, facts_of
+from callfsm.server.logs import CallLog
+from callfsm.server.masks import require_masks
 from callfsm.server.session import CallSession
 from callfsm.server.shared import SERVER, Afterwards, Server
 from callfsm.server.tokens import Ticket
-from callfsm.server.webhooks import MEDIA_PATH
+from callfsm.server.twilio_reader import broken
+from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
-from callfsm.wire.realtime_out import session_update
+from callfsm.wire.redaction import redaction_of
 
 CLOSE_S: Final = 0.5
+_TRANSITIONS: Final = version("transitions")
+"""Read once: it stands in a file."""
+MOST_BEFORE_START: Final = 50
+"""Messages, pings included. Twilio sends one."""
 
 
 async def media(request: web.Request) -> web.WebSocketResponse:
@@ -34,15 +43,19 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     if server.doorkeeper and not server.doorkeeper.admits_socket(request.raw_path, request.headers):
         server.refused("socket_signature", request.path)
         raise web.HTTPForbidden
-    limit = server.config.limits.twilio_message_bytes
-    socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, max_msg_size=limit)
+    # aiohttp refuses a message of just its limit, too; and it answers a flood of pings without letting others run.
+    limit = server.config.limits.twilio_message_bytes + 1
+    socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, autoping=False, max_msg_size=limit)
     await socket.prepare(request)
+    require_masks(request.transport)
     server.unstarted.add(socket)
     try:
         start = await _start_of(server, socket)
     finally:
         server.unstarted.discard(socket)
-    if start is not None:
+    if isinstance(start, str):
+        server.refused(start, request.path)
+    else:
         ticket = _ticket_of(server, start)
         refusal = _refusal(server, start, ticket)
         if ticket is None or refusal is not None:
@@ -50,30 +63,40 @@ async def media(request: web.Request) -> web.WebSocketResponse:
         else:
             await _carry(server, request, socket, start, ticket)
             return socket
+    # A socket on which the protocol was broken is closed already, with the code that says so.
     await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, drain=False)
     return socket
 
 
-async def _start_of(server: Server, socket: web.WebSocketResponse) -> twilio.Start | None:
-    """Return the stream's start; None where it does not come in time or what comes is no stream."""
+async def _start_of(server: Server, socket: web.WebSocketResponse) -> twilio.Start | str:
+    """Return the stream's start, or why there is none: it does not come in time, or what comes is no stream."""
     try:
         async with asyncio.timeout(server.config.limits.start_s):
-            async for message in socket:
-                if message.type is aiohttp.WSMsgType.TEXT and (start := _as_start(server, message.data)):
-                    return start
-    except TimeoutError:
-        pass
-    server.refused("no_start", MEDIA_PATH)
-    return None
+            for _ in range(MOST_BEFORE_START):
+                message = await socket.receive()
+                if message.type is aiohttp.WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
+                    if start := _as_start(server, message.data):
+                        return start
+                elif message.type is not aiohttp.WSMsgType.PONG:
+                    return broken(message) or "no_start"
+    except (TimeoutError, ConnectionError):
+        return "no_start"
+    return "much_before_start"
 
 
-def _as_start(server: Server, text: str) -> twilio.Start | None:
+def _as_start(server: Server, data: str | bytes) -> twilio.Start | None:
+    """Return the message where it is a start; count any other that has no place before it."""
     try:
-        message = twilio.decode(text)
+        message = twilio.decode(data) if isinstance(data, str) else None
     except MalformedError:
+        message = None
+    if isinstance(message, twilio.Start):
+        return message
+    if not isinstance(message, twilio.Connected):
         server.metrics.malformed.labels("twilio").inc()
-        return None
-    return message if isinstance(message, twilio.Start) else None
+    return None
 
 
 def _ticket_of(server: Server, start: twilio.Start) -> Ticket | None:
@@ -105,46 +128,79 @@ async def _carry(
     server: Server, request: web.Request, socket: web.WebSocketResponse, start: twilio.Start, ticket: Ticket
 ) -> None:
     config, business, call_sid = server.config, ticket.business, start.start.call_sid
-    now = datetime.now(UTC)
-    clip = server.greetings.get(business.number, b"")
-    call = Call.begin(config, business, facts_of(business, ticket.caller, now), clip, levels_rms(clip))
-    address = RealtimeAddress(
-        url=server.environment.realtime_url,
-        model=config.realtime.model,
-        api_key=server.environment.openai_api_key,
-        session_update=session_update(config.realtime, business, call.briefing),
-    )
-    journal = _journal(server, start, ticket, call, now)
-    session = CallSession(call, start, journal, server.metrics, detector=server.detector)
-    server.calls[call_sid] = session
-    server.metrics.active_calls.set(len(server.calls))
+    log = CallLog(call_sid, None)
+    journal: Journal | None = None
+    call: Call | None = None
+    session: CallSession | None = None
+
+    def failed() -> None:
+        if journal is not None:
+            journal.note(ERROR, BUG_LINE)
+        if session is not None:
+            session.fail()
+
     try:
-        await session.run(socket, server.http, address)
+        with contained(log, failed):
+            now = datetime.now(UTC)
+            clip = server.greetings.get(business.number, b"")
+            levels = levels_rms(clip)
+            journal = _journal(server, start, ticket, now, clip=clip, levels=levels)
+            facts = facts_of(business, ticket.caller, now)
+            call = Call.begin(config, business, facts, clip, levels, clips=server.spoken_clips)
+            address = server.realtime_address(business, call.briefing)
+            session = CallSession(
+                call, start, journal, server.metrics, breaker=server.breaker, detector=server.detector
+            )
+            server.calls[call_sid] = session
+            server.metrics.active_calls.set(len(server.calls))
+            await session.run(socket, server.http, address)
     finally:
-        if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
-            # The other side does not answer: what it has not read would keep the connection.
-            request.transport.abort()
-        if session.reason == TRANSFER:
-            server.owe(call_sid, Afterwards(number=business.transfer_number))
-        await server.call_ended(call_sid, session.reason)
+        reason = session.reason if session is not None else "internal_error"
+        if journal is not None:
+            # The session has done so, unless it met a bug before or in its end.
+            state = State.CALIBRATING if call is None else call.state
+            journal.end({"reason": reason, "state": state.name, "counts": {}})
+        await _leave(server, request, socket, ticket, reason)
 
 
-def _journal(server: Server, start: twilio.Start, ticket: Ticket, call: Call, now: datetime) -> Journal | None:
+async def _leave(
+    server: Server, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket, reason: str
+) -> None:
+    """Close the socket, where the session has not, and note what follows the call."""
+    await socket.close(drain=False)
+    if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
+        # The other side does not answer: what it has not read would keep the connection.
+        request.transport.abort()
+    if reason == TRANSFER:
+        server.owe(ticket.call_sid, Afterwards(number=ticket.business.transfer_number))
+    await server.call_ended(ticket.call_sid, reason)
+
+
+def _journal(
+    server: Server, start: twilio.Start, ticket: Ticket, now: datetime, *, clip: bytes, levels: tuple[int, ...]
+) -> Journal | None:
     if server.journals is None:
         return None
-    journal = server.journals.open(f"{now:%Y%m%dT%H%M%S.%fZ}", start.start.call_sid)
+    redaction = redaction_of(server.config.privacy.redact)
+    shown = redaction.for_journal if redaction else None
+    journal = server.journals.open(f"{now:%Y%m%dT%H%M%S.%fZ}", start.start.call_sid, shown)
     journal.begin(
         {
             "callfsm": __version__,
-            "transitions": version("transitions"),
+            "transitions": _TRANSITIONS,
             "python": platform.python_version(),
             "started": now.isoformat(),
             "call_sid": start.start.call_sid,
             "stream_sid": start.stream_sid,
             "business": ticket.business.number,
-            "greeting_clip_bytes": len(call.greeting_clip),
-            "greeting_clip_levels_rms": call.greeting_levels_rms,
-            "config": config_values(server.config),
+            "greeting_clip_bytes": len(clip),
+            "greeting_clip_levels_rms": levels,
+            "clips": {
+                name: {"bytes": len(piece.audio), "levels_rms": piece.levels_rms}
+                for name, piece in attrs.asdict(server.spoken_clips, recurse=False).items()
+            },
+            "config": journal_values(server.config),
+            "caller": caller_hash(ticket.caller, server.environment.twilio_auth_token),
         }
     )
     return journal

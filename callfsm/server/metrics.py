@@ -40,9 +40,20 @@ class Metrics:
             "Changes of callers' lines: noise followed, restored, raised; deaf is an alarm.",
             "news",
         )
+        self.twilio_sequence = self._counter(
+            "callfsm_twilio_sequence", "Messages of Twilio that are missing or came late, by their numbers.", "what"
+        )
         self.malformed = self._counter("callfsm_malformed", "Messages that could not be read, by the peer.", "peer")
         self.realtime_errors = self._counter(
             "callfsm_realtime_errors", "Errors that the Realtime API sent, by their code.", "code"
+        )
+        self.realtime_sessions = self._counter(
+            "callfsm_realtime_sessions", "Tries to get a Realtime session, by what came of it.", "result"
+        )
+        self.realtime_down = Gauge(
+            "callfsm_realtime_down",
+            "1 while OpenAI fails call after call, and new callers hear an apology.",
+            registry=self.registry,
         )
         self.barge_in_s = Histogram(
             "callfsm_barge_in_seconds",
@@ -61,6 +72,25 @@ class Metrics:
             "From the end of the caller's turn to the request for the reply.",
             buckets=_REPLY_S,
             registry=self.registry,
+        )
+
+        self.connections = Gauge(
+            "callfsm_connections", "Open connections, by the listener.", ["listener"], registry=self.registry
+        )
+        self.connections_refused = self._counter(
+            "callfsm_connections_refused", "Connections above the bound, closed at once, by the listener.", "listener"
+        )
+        self.loop_lag_s = Histogram(
+            "callfsm_loop_lag_seconds", "How late the event loop was.", buckets=_LATENCY_S, registry=self.registry
+        )
+        self.tasks = Gauge("callfsm_tasks", "Live tasks of the event loop.", registry=self.registry)
+        self.journal_lost_lines = self._counter(
+            "callfsm_journal_lost_lines", "Lines that no journal has: the disk stalled, or failed.", "reason"
+        )
+        for reason in ("stalled", "failed"):
+            self.journal_lost_lines.labels(reason)
+        self.journals_aborted = self._counter(
+            "callfsm_journals_aborted", "Journals of a killed process that this one has closed."
         )
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:

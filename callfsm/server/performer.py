@@ -20,6 +20,7 @@ from callfsm.effects import (
     EndCall,
     Log,
     PlayAudio,
+    RenewSession,
     SendMark,
     TruncateItem,
 )
@@ -52,6 +53,7 @@ class Performer:
             **dict.fromkeys(
                 (ClearAudio, CancelResponse, TruncateItem, DeleteItem, CreateItem, AnswerTool), self._send
             ),
+            RenewSession: self._renew,
             Log: self._write,
             Count: self._note,
         }
@@ -71,11 +73,17 @@ class Performer:
 
     def _end_turn(self, effect: CommitAudio) -> None:
         self._gauges.turn_ended()
-        self._send(effect)
+        self._ask(effect)
 
     def _request(self, effect: CreateResponse) -> None:
         self._gauges.requested()
-        self._send(effect)
+        self._ask(effect)
+
+    def _ask(self, effect: CommitAudio | CreateResponse) -> None:
+        self._link.send(realtime_out.encode(effect), is_answered=True)
+
+    def _renew(self, _effect: RenewSession) -> None:
+        self._link.renew()
 
     def _send_media(self, effect: PlayAudio | SendMark) -> None:
         written = self._gauges.reply_written() if type(effect) is PlayAudio else None

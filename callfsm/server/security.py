@@ -1,7 +1,9 @@
-"""Who may come in: Twilio's signature on the webhooks and on the media socket's handshake."""
+"""Who may come in: Twilio's signature on webhooks and on the media socket's handshake, and the operator's token."""
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from multidict import MultiMapping
 from twilio.request_validator import RequestValidator
@@ -26,9 +28,33 @@ class Doorkeeper:
 
     def _admits(self, url: str, headers: Mapping[str, str], params: object) -> bool:
         signature = headers.get(SIGNATURE)
-        return signature is not None and bool(self._validator.validate(url, params, signature))
+        try:
+            return signature is not None and bool(self._validator.validate(url, params, signature))
+        except ValueError:
+            # Some charsets have text that cannot be written as UTF-8, which is what is signed.
+            return False
 
 
 def socket_url(base: str, path: str) -> str:
     """Return the WebSocket address of a path below an http or https address."""
     return "ws" + base.removeprefix("http").rstrip("/") + path
+
+
+def is_own_origin(origin: str, host: str) -> bool:
+    """Say whether an `Origin` is a page of this host, which carries its port where that is not the usual one."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    usual_port = {"https": ":443", "http": ":80"}.get(parts.scheme)
+    if usual_port is None or not parts.netloc:
+        return False
+    return parts.netloc.lower().removesuffix(usual_port) == host.lower().removesuffix(usual_port)
+
+
+def bears(token: str, headers: Mapping[str, str]) -> bool:
+    """Say whether a request bears this token."""
+    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    # A header may hold any bytes, which aiohttp keeps as surrogates.
+    return hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode()) and is_bearer

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from logging import ERROR, WARNING
+from logging import WARNING
 from typing import Final
 
 import aiohttp
@@ -13,28 +13,35 @@ from callfsm.call import Call
 from callfsm.detector.service import CallDetector, Detector
 from callfsm.effects import CallTool
 from callfsm.events import (
+    AudioDelta,
     CallEnded,
-    DtmfReceived,
     Event,
-    PlaybackMarked,
     RmsFrame,
     SpeechDetected,
     TimerFired,
 )
 from callfsm.machine import dispatch
+from callfsm.server.breaker import Breaker
+from callfsm.server.bugs import contained
 from callfsm.server.gauges import CallGauges
-from callfsm.server.link import RealtimeAddress, RealtimeLink
+from callfsm.server.link import RealtimeLink
 from callfsm.server.logs import CallLog
 from callfsm.server.media_watch import MediaWatch
 from callfsm.server.metrics import Metrics
 from callfsm.server.outbox import Outbox, OutboxOverflowError
 from callfsm.server.performer import Performer
+from callfsm.server.realtime_session import RealtimeAddress
+from callfsm.server.reminders import Reminders
 from callfsm.server.tool_calls import ToolCalls
+from callfsm.server.twilio_reader import TwilioReader
 from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
 
-CLOSE_CODES: Final = {"shutdown": aiohttp.WSCloseCode.GOING_AWAY}
+CLOSE_CODES: Final = {
+    "shutdown": aiohttp.WSCloseCode.GOING_AWAY,
+    "twilio_flood": aiohttp.WSCloseCode.POLICY_VIOLATION,
+}
 """The close code of the media socket by the reason of the call's end; 1000 for every other."""
 FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
 """Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
@@ -52,16 +59,18 @@ class CallSession:
         journal: Journal | None,
         metrics: Metrics,
         *,
+        breaker: Breaker,
         detector: Detector | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._call_sid = start.start.call_sid
         self._encoder = twilio.Encoder(start.stream_sid)
-        self._framer = twilio.Framer()
+        self._reader = TwilioReader(start, call.config.limits.twilio_ahead_s, self)
         self._journal = journal
         self._log = CallLog(self._call_sid, journal)
         self._gauges = CallGauges(metrics)
+        self._breaker = breaker
         self._detector = CallDetector(detector, call, self._detected) if detector else None
         self._to_twilio = Outbox("twilio", WAITING_BYTES, drops_audio=False)
         self._timer: asyncio.TimerHandle | None = None
@@ -109,6 +118,8 @@ class CallSession:
             if self._journal is not None:
                 self._journal.record(event, source, call.state)
         self._gauges.dispatched(event, call.moves)
+        if type(event) is AudioDelta:
+            self._breaker.spoke()
         for effect in effects:
             own = self._performer.perform(effect)
             if isinstance(own, CallTool):
@@ -132,55 +143,89 @@ class CallSession:
     def _detected(self) -> None:
         self.feed(SpeechDetected(self._loop.time()))
 
+    def tried(self, result: str) -> None:
+        """Count a try to get a Realtime session, by what came of it."""
+        self._gauges.tried(result)
+
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
-        self._performer.counts[error.place] += 1
         self._gauges.malformed(error)
-        if self._performer.counts[error.place] == 1:
-            self._log.say(WARNING, f"[WIRE] {error.place}")
+        self._tally(error.place, 1)
+
+    def set_aside(self, what: str, count: int) -> None:
+        """Count messages of Twilio that are not heard; log it once a call."""
+        self._gauges.set_aside(what, count)
+        self._tally(f"twilio messages: {what}", count)
+
+    def _tally(self, place: str, count: int) -> None:
+        if place not in self._performer.counts:
+            self._log.say(WARNING, f"[WIRE] {place}")
+        self._performer.counts[place] += count
+
+    def hear(self, at: float, frame: twilio.Frame) -> None:
+        """Take 20 ms of the caller's line."""
+        self._media.seen_at = at
+        self._gauges.frame_arrived()
+        self.feed(RmsFrame(at, *frame))
+        self._gauges.heard(self._call)
+        if self._detector is not None:
+            self._detector.look()
 
     async def run(self, socket: web.WebSocketResponse, http: aiohttp.ClientSession, address: RealtimeAddress) -> None:
         """Carry the call from its start to its end; both legs are closed when this returns."""
         self._http = http
-        self._link = RealtimeLink(http, address, self._call.config.limits, self.feed, self.count)
+        self._link = RealtimeLink(http, address, self._call.config.limits, self)
         self._performer = Performer(self._encoder, self._to_twilio, self._link, self._log, self._gauges)
         limit = self._loop.call_later(self._call.config.max_call_s, self.end, "max_call_s")
         # The line is owed its frames from here on, not from before its journal was open.
         self._media = MediaWatch(self._call.config.limits.no_media_s, lambda: self.end("no_media"))
         tasks = [
             asyncio.create_task(work)
-            for work in (self._read_twilio(socket), self._write_twilio(socket), self._link.run())
+            for work in (
+                self._reader.read(socket, lambda: self._call.state is State.ENDED),
+                self._write_twilio(socket),
+                Reminders(self._call, self._link, self.feed).run(),
+                self._link.run(),
+            )
         ]
         for task in tasks:
             task.add_done_callback(self._task_done)
         try:
-            await self._over
-        except OutboxOverflowError as error:
-            self._stop(f"{error}_not_reading")
-        except Exception:  # noqa: BLE001 - a bug of ours ends this call and no other
-            self._log.say(ERROR, "[BUG] The call is ended", exc_info=True)
-            self._stop("internal_error")
+            with contained(self._log, self.fail):
+                await self._wait()
         finally:
             limit.cancel()
             self._media.stop()
             if self._timer is not None:
                 self._timer.cancel()
             try:
-                await self._close(socket, tasks)
+                with contained(self._log, self.fail):
+                    await self._close(socket, tasks)
             finally:
                 self._report_end()
 
+    async def _wait(self) -> None:
+        """Return when the call is over; raise the bug that ended it."""
+        try:
+            await self._over
+        except OutboxOverflowError as error:
+            self._stop(f"{error}_not_reading")
+
     async def _close(self, socket: web.WebSocketResponse, tasks: list[asyncio.Task[None]]) -> None:
-        *of_twilio, of_realtime = tasks
+        *others, of_realtime = tasks
         for task in [*tasks, *self._tools.tasks]:
             task.cancel()
         # A socket that is being read cannot be closed; the other leg closes itself meanwhile.
-        await asyncio.gather(*of_twilio, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
         await asyncio.gather(
             socket.close(code=CLOSE_CODES.get(self.reason, aiohttp.WSCloseCode.OK), drain=False),
             of_realtime,
             return_exceptions=True,
         )
+
+    def fail(self) -> None:
+        """Note that a bug of ours ends the call."""
+        self._stop("internal_error")
 
     def _stop(self, reason: str) -> None:
         self._call.end_reason = reason
@@ -208,41 +253,3 @@ class CallSession:
             await self._to_twilio.write_to(socket)
         except ConnectionError:
             self.end("twilio_lost")
-
-    async def _read_twilio(self, socket: web.WebSocketResponse) -> None:
-        while self._call.state is not State.ENDED:
-            message = await socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT:
-                self._take(message.data)
-            elif message.type is aiohttp.WSMsgType.BINARY:
-                self.count(MalformedError("twilio message: not text"))
-            elif message.type is aiohttp.WSMsgType.ERROR:
-                self.end("twilio_broke_protocol")
-            else:
-                self.end("twilio_lost")
-
-    def _take(self, text: str) -> None:
-        at = self._loop.time()
-        try:
-            match twilio.decode(text):
-                case twilio.Media(media):
-                    if not media.track.startswith("inbound"):
-                        self.count(MalformedError("twilio media: not the caller's track"))
-                        return
-                    self._media.seen_at = at
-                    for frame in self._framer.frames(media.payload):
-                        self._gauges.frame_arrived()
-                        self.feed(RmsFrame(at, *frame))
-                        self._gauges.heard(self._call)
-                        if self._detector is not None:
-                            self._detector.look()
-                case twilio.MarkEchoed(mark):
-                    self.feed(PlaybackMarked(at, mark.name))
-                case twilio.Dtmf(dtmf):
-                    self.feed(DtmfReceived(at, dtmf.digit))
-                case twilio.Stop():
-                    self.feed(CallEnded(at, "hangup"))
-                case twilio.Start() | twilio.Connected():
-                    self.count(MalformedError("twilio start: the stream has started already"))
-        except MalformedError as error:
-            self.count(error)

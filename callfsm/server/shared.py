@@ -13,15 +13,20 @@ from aiohttp import web
 from attrs import define, field, frozen
 
 from callfsm.audit.journal import JournalWriter
-from callfsm.config import Config
+from callfsm.config import Business, Config
 from callfsm.detector.service import Detector
 from callfsm.detector.silero import load
 from callfsm.environment import Environment
-from callfsm.server.clips import read_clips, read_greetings
+from callfsm.server.breaker import Breaker
+from callfsm.server.clips import read_clips, read_greetings, spoken_clips
 from callfsm.server.metrics import Metrics
+from callfsm.server.realtime_session import RealtimeAddress
 from callfsm.server.security import Doorkeeper
 from callfsm.server.session import FAILURES, CallSession
 from callfsm.server.tokens import Tokens
+from callfsm.speaking.clips import Clips
+from callfsm.wire.realtime_out import session_update
+from callfsm.wire.redaction import redaction_of
 
 REMEMBERED_ENDINGS: Final = 1000
 AFTERWARDS_S: Final = 3.0
@@ -51,9 +56,12 @@ class Server:
     tokens: Tokens
     clips: Mapping[str, bytes]
     """The wav files that callers may hear, by name."""
+    spoken_clips: Clips
+    """Those of them that are spoken in mid-call."""
     greetings: Mapping[str, bytes]
     """The greetings that are recordings, mu-law, by the business's number."""
-    metrics: Metrics = field(factory=Metrics)
+    metrics: Metrics
+    breaker: Breaker
     detector: Detector | None = None
     """Confirms interruptions; None where it is switched off."""
     calls: dict[str, CallSession] = field(factory=dict)
@@ -72,13 +80,25 @@ class Server:
         """Whether another call may come in."""
         return not self.is_draining and len(self.calls) < self.config.max_calls
 
+    def realtime_address(self, business: Business, briefing: str) -> RealtimeAddress:
+        """Return where a call's Realtime session is to be had, and how it begins."""
+        config = self.config
+        return RealtimeAddress(
+            url=self.environment.realtime_url,
+            model=config.realtime.model,
+            api_key=self.environment.openai_api_key,
+            session_update=session_update(config.realtime, business, briefing),
+            redaction=redaction_of(config.privacy.redact),
+        )
+
     async def call_ended(self, call_sid: str, reason: str) -> None:
         """Note a call's end, and what its caller is to hear."""
-        del self.calls[call_sid]
+        self.calls.pop(call_sid, None)
         self.metrics.active_calls.set(len(self.calls))
         self.metrics.calls.labels(reason.partition(":")[0]).inc()
         if reason not in ENDED_BY_TWILIO:
             self.stay()
+        self.breaker.ended(reason)
         if reason.startswith(FAILURES):
             self.owe(call_sid, Afterwards(clip="apology"))
         async with self._ended:
@@ -123,14 +143,17 @@ def make_server(
     """Return a server that does not serve yet; raise ConfigError naming what it cannot load."""
     metrics = Metrics()
     gate = config.gate
+    clips = read_clips(config.clips)
     return Server(
         config,
         environment,
         journal_dir,
         None if is_insecure else Doorkeeper(environment.twilio_auth_token, config.public_url),
         Tokens(time.monotonic, config.limits.token_s),
-        read_clips(config.clips),
+        clips,
+        spoken_clips(clips),
         read_greetings(config.business),
         metrics,
+        Breaker(config.limits, metrics.realtime_down, time.monotonic),
         Detector(load(gate.detector_model), gate.min_speech_probability, metrics.registry) if gate.detector else None,
     )

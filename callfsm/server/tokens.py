@@ -4,11 +4,13 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callfsm.config import Business
 
 TOKEN_BYTES: Final = 32
+MOST_OUTSTANDING: Final = 10_000
+"""More are announced by nobody who means it; the oldest fall out."""
 ON_THE_WAY_S: Final = 5.0
 """Twilio opens the stream so soon after it was told to."""
 
@@ -19,8 +21,8 @@ class Ticket:
 
     call_sid: str
     account_sid: str
-    business: Business
-    caller: str
+    business: Business = field(repr=lambda business: business.number)
+    caller: str = field(repr=False)
     issued_at: float
     expires_at: float
 
@@ -43,7 +45,7 @@ class Tokens:
         now = self._now()
         # Dicts keep the order of issue, so that the expired ones stand in front.
         while self._tickets and (oldest := next(iter(self._tickets))):
-            if self._tickets[oldest].expires_at > now:
+            if self._tickets[oldest].expires_at > now and len(self._tickets) < MOST_OUTSTANDING:
                 break
             del self._tickets[oldest]
         token = secrets.token_urlsafe(TOKEN_BYTES)

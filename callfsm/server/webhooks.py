@@ -1,5 +1,6 @@
 """Twilio's webhooks: an incoming call, what follows its stream, and the clips that Twilio plays."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,8 +28,11 @@ async def _signed_form(request: web.Request) -> Mapping[str, str]:
     if request.content_type != FORM:
         raise _refuse(request, "no_form", web.HTTPBadRequest)
     try:
-        form = await request.post()
-    except (ValueError, LookupError):
+        async with asyncio.timeout(request.app[SERVER].config.limits.request_s):
+            form = await request.post()
+    except TimeoutError:
+        raise _refuse(request, "slow_request", web.HTTPRequestTimeout) from None
+    except (ValueError, LookupError, OSError, web.RequestPayloadError):
         raise _refuse(request, "broken_form", web.HTTPBadRequest) from None
     if doorkeeper and not doorkeeper.admits_webhook(request.raw_path, request.headers, form):
         raise _refuse(request, "bad_signature", web.HTTPForbidden)
@@ -70,6 +74,9 @@ async def voice(request: web.Request) -> web.Response:
     if not server.has_room:
         server.refused("draining" if server.is_draining else "max_calls", request.path)
         return _bring_to_an_end(request, Afterwards(clip="busy"))
+    if server.breaker.is_open:
+        server.refused("openai_down", request.path)
+        return _bring_to_an_end(request, Afterwards(clip="apology"))
     business = server.config.business_of(form.get("To", ""))
     token = server.tokens.issue(form["CallSid"], form.get("AccountSid", ""), business, form.get("From", ""))
     connect = Connect(action=_base(request) + AFTER_PATH)

@@ -31,8 +31,11 @@ FORM = {
 
 def signature(path: str, form: dict[str, str] | None = None, token: str = "shhh") -> dict[str, str]:
     scheme = "wss" if form is None else "https"
-    signed = RequestValidator(token).compute_signature(f"{scheme}://calls.example.org{path}", form or {})
-    return {"X-Twilio-Signature": signed}
+    return signed(f"{scheme}://calls.example.org{path}", form or {}, token)
+
+
+def signed(url: str, form: dict[str, str], token: str = "shhh") -> dict[str, str]:
+    return {"X-Twilio-Signature": RequestValidator(token).compute_signature(url, form)}
 
 
 async def post(
@@ -66,13 +69,33 @@ async def test_signed_call_comes_in_and_the_assistant_knows_who_calls() -> None:
     assert instructions.endswith("תמיד בעברית.")
 
 
+FORWARDED = {
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "http",
+    "Forwarded": "host=evil.example;proto=http",
+    "X-Original-URL": "/twilio/after",
+}
 WRONG = [
     ("unsigned", "/twilio/voice", FORM, {}, 403, "unsigned"),
     ("forged", "/twilio/voice", FORM, {"X-Twilio-Signature": "forged"}, 403, "bad_signature"),
     ("another's key", "/twilio/voice", FORM, signature("/twilio/voice", FORM, "other"), 403, "bad_signature"),
     ("another form", "/twilio/voice", {**FORM, "To": "+1"}, signature("/twilio/voice", FORM), 403, "bad_signature"),
     ("another path", "/twilio/after", FORM, signature("/twilio/voice", FORM), 403, "bad_signature"),
+    ("another query", "/twilio/voice?to=1", FORM, signature("/twilio/voice", FORM), 403, "bad_signature"),
+    ("no query", "/twilio/voice", FORM, signature("/twilio/voice?to=1", FORM), 403, "bad_signature"),
+    ("an empty signature", "/twilio/voice", FORM, {"X-Twilio-Signature": ""}, 403, "bad_signature"),
+    ("one field less", "/twilio/voice", {"CallSid": "CA1"}, signature("/twilio/voice", FORM), 403, "bad_signature"),
+    ("no field", "/twilio/voice", FORM, signature("/twilio/voice", {}), 403, "bad_signature"),
+    ("a socket's", "/twilio/voice", FORM, signed("wss://calls.example.org/twilio/voice", FORM), 403, "bad_signature"),
     ("a forwarded host", "/twilio/voice", FORM, {"X-Forwarded-Host": "x"}, 403, "unsigned"),
+    (
+        "signed for the forwarded host",
+        "/twilio/voice",
+        FORM,
+        {**FORWARDED, **signed("http://evil.example/twilio/voice", FORM)},
+        403,
+        "bad_signature",
+    ),
     ("no call", "/twilio/voice", {"To": "1"}, signature("/twilio/voice", {"To": "1"}), 400, "no_call_sid"),
 ]
 
@@ -93,17 +116,48 @@ async def test_webhook_of_another_account_is_refused(ours: str, status: int) -> 
     async with by_hand(PUBLIC, evolve(SIGNED, twilio_account_sid=ours)) as hands:
         answer = await post(hands, "/twilio/voice", FORM, signature("/twilio/voice", FORM))
 
-    assert answer[0] == status
+        assert answer[0] == status
+        assert metric(hands, "callfsm_rejected_total", reason="other_account") == {200: None, 403: 1}[status]
+
+
+async def test_forwarded_headers_change_nothing() -> None:
+    async with by_hand(PUBLIC, SIGNED) as hands:
+        headers = {**FORWARDED, **signature("/twilio/voice?to=1", FORM)}
+        status, twiml = await post(hands, "/twilio/voice?to=1", FORM, headers)
+
+    assert status == 200
+    assert 'action="https://calls.example.org/twilio/after"' in twiml
+    assert 'url="wss://calls.example.org/twilio/media"' in twiml
+    assert "evil" not in twiml
+
+
+async def test_what_is_no_form_is_a_bad_request() -> None:
+    async with by_hand(PUBLIC, SIGNED) as hands:
+        headers = {"Content-Type": "application/json", **signature("/twilio/voice", {})}
+        async with hands.http.post(f"http{hands.base}/twilio/voice", data=b"{}", headers=headers) as answer:
+            status = answer.status
+
+        assert status == 400
+        assert metric(hands, "callfsm_rejected_total", reason="no_form") == 1
 
 
 async def test_handshake_refuses_before_anything_is_opened() -> None:
     async with by_hand(PUBLIC, SIGNED) as hands:
         key = await token(hands, FORM)
-        for headers in ({}, {"X-Twilio-Signature": "forged"}, signature("/twilio/media/")):
+        strangers: list[dict[str, str]] = [
+            {},
+            {"X-Twilio-Signature": ""},
+            {"X-Twilio-Signature": "forged"},
+            signature("/twilio/media/"),
+            signature("/twilio/media?x=1"),
+            signature("/twilio/media", {}),
+            {**FORWARDED, **signed("ws://evil.example/twilio/media", {})},
+        ]
+        for headers in strangers:
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await hands.connect(headers)
             assert refused.value.status == 403
-        assert metric(hands, "callfsm_rejected_total", reason="socket_signature") == 3
+        assert metric(hands, "callfsm_rejected_total", reason="socket_signature") == len(strangers)
         assert len(hands.server.tokens._tickets) == 1
         assert key in hands.server.tokens._tickets
 
@@ -112,6 +166,7 @@ STARTS: list[tuple[str, dict[str, Any]]] = [
     ("no token", {}),
     ("unknown token", {"token": "x" * 43}),
     ("another call's", {"call_sid": "CA2", "token": ...}),
+    ("no call's", {"call_sid": "", "token": ...}),
 ]
 
 
@@ -137,6 +192,39 @@ async def test_token_used_twenty_at_once_opens_one_stream() -> None:
         assert len(hands.server.calls) == 1
         assert metric(hands, "callfsm_rejected_total", reason="token") == 19
         assert hands._apis.empty()
+
+
+async def test_replayed_token_is_refused_when_its_call_is_over() -> None:
+    async with by_hand(PUBLIC, SIGNED) as hands:
+        key = await token(hands, FORM)
+        first, second = [await hands.connect(signature("/twilio/media")) for _ in range(2)]
+        await first.starts("CA1", token=key)
+        await first.send({"event": "stop"})
+        await first.until("closed")
+        await hands.server.wait_for_the_last_call()
+        await second.starts("CA1", token=key)
+
+        assert await second.next() == {"event": "closed", "code": aiohttp.WSCloseCode.POLICY_VIOLATION}
+        assert metric(hands, "callfsm_rejected_total", reason="token") == 1
+
+
+STREAMS: list[tuple[str, dict[str, Any], str]] = [
+    ("no call", {"callSid": ""}, "no_call_sid"),
+    ("a live call", {"callSid": "CA1"}, "second_stream"),
+    ("A-law", {"callSid": "CA2", "mediaFormat": {"encoding": "audio/x-alaw"}}, "media_format"),
+    ("no room", {"callSid": "CA2"}, "max_calls"),
+]
+
+
+@pytest.mark.parametrize(("start", "reason"), [pytest.param(*c[1:], id=c[0]) for c in STREAMS])
+async def test_stream_that_is_refused_is_counted(start: dict[str, Any], reason: str) -> None:
+    async with by_hand(Config(max_calls=1)) as hands:
+        await answered(hands)
+        twilio = await hands.connect()
+        await twilio.send({"event": "start", "streamSid": "M", "start": start})
+        await twilio.until("closed")
+
+        assert metric(hands, "callfsm_rejected_total", reason=reason) == 1
 
 
 async def test_old_token_is_refused() -> None:
@@ -240,6 +328,8 @@ async def test_draining_server_takes_no_new_call_and_keeps_the_live_one(tmp_path
         await twilio.until("clear")
         await twilio.send({"event": "stop"})
         await hands.server.wait_for_the_last_call()
+
+        assert metric(hands, "callfsm_rejected_total", reason="draining") == 1
 
     assert (status, alive) == (503, 200)
     assert "/clips/busy</Play>" in twiml

@@ -1,7 +1,7 @@
 """The single-use token of a media socket."""
 
 from callfsm.config import Business
-from callfsm.server.tokens import Tokens
+from callfsm.server.tokens import MOST_OUTSTANDING, Tokens
 
 BAKERY = Business(number="+1", name="מאפייה")
 
@@ -62,3 +62,12 @@ def test_tokens_are_256_bits_and_differ() -> None:
 
     assert len(issued) == 100
     assert {len(token) for token in issued} == {43}
+
+
+def test_more_than_ten_thousand_push_the_oldest_out() -> None:
+    tokens = Tokens(Clock(), 60.0)
+    issued = [tokens.issue(f"CA{number}", "AC1", BAKERY, "+2") for number in range(MOST_OUTSTANDING + 2)]
+
+    assert len(tokens._tickets) == MOST_OUTSTANDING == 10_000
+    assert tokens.redeem(issued[1], "CA1", "AC1") is None
+    assert tokens.redeem(issued[2], "CA2", "AC1") is not None
