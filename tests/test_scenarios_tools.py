@@ -20,7 +20,7 @@ from callfsm.effects import (
 from callfsm.events import RealtimeLost, ResponseDone
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
-from callfsm.states.tools import STILL_TALKING, TOOL_FAILED, UNKNOWN_TOOL
+from callfsm.states.tools import MOST_DIGITS, MOST_OPEN, STILL_TALKING, TOOL_FAILED, UNKNOWN_TOOL
 from callfsm.wire.realtime import decode
 from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS, TOOL_BUSINESS
 from tests.dialogue import Dialogue, calibrated, greeted_by_the_caller
@@ -741,3 +741,22 @@ def test_a_goodbye_whose_end_never_comes_is_taken_back_where_more_is_owed(*, is_
 
     assert AnswerTool("c3", STILL_TALKING) in told(dialogue)
     assert (State.LISTENING if is_over else State.CANCELLING) is dialogue.where()
+
+
+def test_more_functions_at_once_than_anybody_needs_are_refused() -> None:
+    dialogue = asked()
+    for number in range(MOST_OPEN + 1):
+        dialogue.openai.calls("lookup", call_id=f"c{number}")
+
+    assert MOST_OPEN == len(dialogue.did(CallTool))
+    assert [AnswerTool(f"c{MOST_OPEN}", UNKNOWN_TOOL)] == told(dialogue)
+
+
+def test_of_keys_pressed_without_end_the_newest_are_told() -> None:
+    dialogue = greeted_by_the_caller(business=TOOL_BUSINESS)
+    digits = "0" + "123456789*" * (MOST_DIGITS // 10)
+    dialogue.caller.presses(digits, pause_ms=20)
+    dialogue.forget()
+    dialogue.caller.silent(2000)
+
+    assert [KEYS.format(digits[-MOST_DIGITS:])] == [item.text for item in dialogue.did(CreateItem)]

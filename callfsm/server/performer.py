@@ -30,6 +30,9 @@ from callfsm.server.logs import CallLog
 from callfsm.server.outbox import Outbox
 from callfsm.wire import realtime_out, twilio
 
+MOST_KINDS: Final = 200
+"""So many kinds of things are counted by name: a peer makes up the codes of its errors."""
+
 
 class Performer:
     """One call's effects, carried out on its two legs and its log. Nothing here waits."""
@@ -97,5 +100,6 @@ class Performer:
         self._gauges.logged(effect.message)
 
     def _note(self, effect: Count) -> None:
-        self.counts[effect.what] += 1
+        what = effect.what if effect.what in self.counts or len(self.counts) < MOST_KINDS else "other"
+        self.counts[what] += 1
         self._gauges.noted(effect.what)

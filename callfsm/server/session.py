@@ -104,10 +104,9 @@ class CallSession:
             return
         try:
             self._step(event)
+            self._arm()
         except Exception as error:  # noqa: BLE001 - the one place to which bugs of ours propagate; run() reports it
             self._finish(error)
-        else:
-            self._arm()
 
     def _step(self, event: Event) -> None:
         call, source = self._call, self._call.state

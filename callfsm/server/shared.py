@@ -1,7 +1,6 @@
 """What the handlers of one server share."""
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from callfsm.server.clips import read_clips, read_greetings, spoken_clips
 from callfsm.server.metrics import Metrics
 from callfsm.server.realtime_session import RealtimeAddress
 from callfsm.server.security import Doorkeeper
+from callfsm.server.seldom import Seldom
 from callfsm.server.session import FAILURES, CallSession
 from callfsm.server.tokens import Tokens
 from callfsm.speaking.clips import Clips
@@ -33,7 +33,6 @@ AFTERWARDS_S: Final = 3.0
 """So soon Twilio asks what follows a stream that we closed, or fetches a clip that it was told to play."""
 ENDED_BY_TWILIO: Final = ("hangup", "twilio_lost")
 IDLE_POLL_S: Final = 0.05
-_LOG: Final = logging.getLogger("callfsm.server")
 
 
 @frozen
@@ -72,6 +71,7 @@ class Server:
     _afterwards: OrderedDict[str, Afterwards] = field(factory=OrderedDict)
     unstarted: set[web.WebSocketResponse] = field(factory=set)
     """Media sockets whose stream has not started."""
+    _refusals: dict[str, Seldom] = field(factory=dict)
     _needed_until: float = 0.0
     _ended: asyncio.Condition = field(factory=asyncio.Condition)
 
@@ -109,9 +109,9 @@ class Server:
         self._needed_until = time.monotonic() + AFTERWARDS_S
 
     def refused(self, reason: str, place: str) -> None:
-        """Note that somebody was not let in, in one line and one count."""
+        """Note that somebody was not let in: in the count, and once a minute and reason in the log."""
         self.metrics.rejected.labels(reason).inc()
-        _LOG.warning("[DOOR] Refused at %s: %s", place, reason)
+        self._refusals.setdefault(reason, Seldom()).say("[DOOR] Refused at %s: %s", place, reason)
 
     def owe(self, call_sid: str, afterwards: Afterwards) -> None:
         """Have a clip spoken, or another number connected, once a call's stream is closed."""

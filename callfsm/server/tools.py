@@ -32,7 +32,7 @@ async def ask(http: aiohttp.ClientSession, tool: Tool, call_sid: str, arguments:
     """
     try:
         values = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ToolFailedError("the arguments are not JSON") from None
     body = {"name": tool.name, "call_sid": call_sid, "arguments": values}
     timeout = aiohttp.ClientTimeout(total=tool.timeout_s)

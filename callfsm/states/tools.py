@@ -18,6 +18,11 @@ TOOL_FAILED = '{"error":"the function did not answer in time"}'
 STILL_TALKING = '{"error":"the caller is still talking, so the call goes on"}'
 KEYS_PRESSED = "הלקוח הקיש במקלדת הטלפון: {digits}"
 
+MOST_OPEN = 16
+"""So many functions may be asked at once."""
+MOST_DIGITS = 100
+"""So many keys are kept, the newest."""
+
 # Guards
 
 
@@ -34,8 +39,8 @@ def is_farewell(call: "Call", event: ToolCalled) -> bool:
 
 
 def is_own_tool(call: "Call", event: ToolCalled) -> bool:
-    """The function is one of the business's."""
-    return any(tool.name == event.name for tool in call.business.tool)
+    """The function is one of the business's, and not too many are being asked."""
+    return len(call.tools) < MOST_OPEN and any(tool.name == event.name for tool in call.business.tool)
 
 
 def is_leaving(call: "Call", _event: Event) -> bool:
@@ -138,7 +143,7 @@ def _answer(call: "Call", call_id: str, output: str) -> None:
 
 def gather_digit(call: "Call", event: DtmfReceived) -> None:
     """Keep the key that was pressed until no other follows."""
-    call.digits += event.digit
+    call.digits = (call.digits + event.digit)[-MOST_DIGITS:]
     call.digits_deadline = event.at + call.config.limits.digits_pause_s
 
 

@@ -3,6 +3,7 @@
 Source: the event models of the `openai` package and OpenAI's guide "Realtime conversations".
 """
 
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable
@@ -85,6 +86,8 @@ class UnknownEventError(MalformedError):
     """An event of a kind that means nothing to us."""
 
 
+ODD_CODE: Final = "odd_code"
+_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TURN_DIGITS: Final = 9
 _BUSY: Final = "conversation_already_has_active_response"
 _NOT_ACTIVE: Final = "response_cancel_not_active"
@@ -167,7 +170,12 @@ def _code_of(details: Any) -> str:
     if not isinstance(error, dict):
         return ""
     # Some servers put the code where the type belongs.
-    return str(error.get("code") or error.get("type") or "")
+    return _plain(str(error.get("code") or error.get("type") or ""))
+
+
+def _plain(code: str) -> str:
+    """Return an error's code, which goes into logs and counts, or that it is none."""
+    return code if not code or _CODE.fullmatch(code) else ODD_CODE
 
 
 def _done(at: float, message: _Message) -> Event:
@@ -188,7 +196,7 @@ def _error(at: float, message: _Message) -> Event:
     if not code:
         text = f"{error.type} {error.message}".lower()
         code = next((known for words, known in _CODE_BY_TEXT if words in text or known in text), "")
-    return events.RealtimeError(at, code, error.event_id)
+    return events.RealtimeError(at, _plain(code), error.event_id)
 
 
 _READ: Final[dict[str, Callable[[float, _Message], Event | SessionUpdated | None]]] = {

@@ -34,7 +34,7 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.wire.malformed import MalformedError
-from callfsm.wire.realtime import SessionUpdated, UnknownEventError, decode
+from callfsm.wire.realtime import ODD_CODE, SessionUpdated, UnknownEventError, decode
 from callfsm.wire.realtime_out import RealtimeEffect, encode, session_update
 
 AT = 7.5
@@ -91,6 +91,13 @@ EVENTS = [
     ("error", {"error": {"type": "invalid_request_error", "code": None, "message": "Cancellation failed: no active response found"}},
      RealtimeError(AT, NOT_ACTIVE, None)),
     ("error", {"error": {"type": BUSY, "code": None, "message": "…"}}, RealtimeError(AT, BUSY, None)),
+    ("error", {"error": {"type": "x", "code": "a text, not a code\n", "message": "…"}}, RealtimeError(AT, ODD_CODE, None)),
+    ("response.done", {"response": {"id": "r1", "status": "failed", "status_details": {"error": {"code": "insufficient_quota"}}}},
+     ResponseDone(AT, "r1", None, "failed", (), "insufficient_quota")),
+    ("response.done", {"response": {"id": "r1", "status": "failed", "status_details": {"error": {"type": "server_error"}}}},
+     ResponseDone(AT, "r1", None, "failed", (), "server_error")),
+    ("response.done", {"response": {"id": "r1", "status": "failed", "status_details": "odd"}}, ResponseDone(AT, "r1", None, "failed")),
+    ("response.done", {"response": {"id": "r1", "status": "failed", "status_details": {"error": []}}}, ResponseDone(AT, "r1", None, "failed")),
     ("error", {"error": {"message": "Audio content of 3700ms is already shorter than 3760ms"}}, RealtimeError(AT, "", None)),
     ("error", {}, RealtimeError(AT, "", None)),
     ("session.created", {"session": {"id": "s"}}, None),
