@@ -9,7 +9,15 @@ blip is committed all the same, so that its transcript has the last word.
 from typing import TYPE_CHECKING
 
 from callfsm.effects import INFO, ClearPlayback
-from callfsm.events import AudioDelta, Event, ReplyDue, RmsFrame, SpeechDetected, TranscriptCompleted
+from callfsm.events import (
+    AudioDelta,
+    Event,
+    ReplyDue,
+    ResponseDone,
+    RmsFrame,
+    SpeechDetected,
+    TranscriptCompleted,
+)
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
 from callfsm.states.base import State
@@ -106,6 +114,11 @@ def is_rest_owed(call: "Call", _event: Event) -> bool:
     return call.response.owed is Owed.REST
 
 
+def is_failed_reply(call: "Call", event: ResponseDone) -> bool:
+    """The reply failed while it was being said, and is no goodbye: there is more to say than was received."""
+    return event.status == "failed" and call.response.kind is Owed.REPLY and not call.farewell
+
+
 # Actions
 
 
@@ -118,6 +131,11 @@ def owe_rest(call: "Call", _event: Event) -> None:
     """The rest of the reply is owed, unless somebody has said something."""
     call.response.owe(OwedInput.INTERRUPTED)
     call.response.is_cut |= call.response.phase is ResponsePhase.ACTIVE
+
+
+def bound_rest(call: "Call", _event: Event) -> None:
+    """The rest of one reply is owed no more than so often."""
+    call.response.confirm_interruption(call.config.turn.most_continued)
 
 
 def pause_playback(call: "Call", event: Event) -> None:
@@ -142,7 +160,7 @@ def drop_rest(call: "Call", event: Event) -> None:
 def confirm(call: "Call", event: Event) -> None:
     """Log that the interruption is speech; the rest stays owed, so often at most, in case its words are rejected."""
     call.log(INFO, CONFIRMED_LINE)
-    call.response.confirm_interruption(call.config.turn.most_continued)
+    bound_rest(call, event)
     stay(call, event)
 
 
@@ -178,6 +196,7 @@ def settle_rest(call: "Call", _event: Event) -> None:
 
 
 # Rows
+OWE_REST_AGAIN = (owe_rest, bound_rest)
 CONFIRM = (drop_rest, confirm)
 STOP = (log_barge_in, stop_playback, cancel_response, truncate_heard)
 PAUSE = (log_barge_in, pause_playback, cancel_response)

@@ -3,7 +3,7 @@
 from callfsm.events import PlaybackMarked, RealtimeLost, ResponseDone
 from callfsm.states.base import State
 from callfsm.states.base import Transition as T
-from callfsm.states.interrupting import owe_rest
+from callfsm.states.interrupting import OWE_REST_AGAIN, is_failed_reply, owe_rest
 from callfsm.states.link import lose
 from callfsm.states.playing import (
     confirm_mark,
@@ -24,6 +24,8 @@ LISTENING, WAITING, ENDED = State.LISTENING, State.WAITING_FOR_USER, State.ENDED
 # fmt: off
 ENDS_OF_REPLY = (
     T(ResponseDone,   ENDED,     (is_our_response, is_all_heard, is_leaving),    (leave,)),
+    T(ResponseDone,   LISTENING, (is_our_response, is_failed_reply, is_all_heard), (*OWE_REST_AGAIN, generation_over, finish_playback)),
+    T(ResponseDone,   None,      (is_our_response, is_failed_reply),             (*OWE_REST_AGAIN, generation_over)),
     T(ResponseDone,   LISTENING, (is_our_response, is_all_heard, has_real_user), (generation_over, finish_playback, stay)),
     T(ResponseDone,   WAITING,   (is_our_response, is_all_heard),                (generation_over, finish_playback)),
     T(ResponseDone,   None,      (is_our_response,),                             (generation_over,)),
@@ -35,6 +37,7 @@ ENDS_OF_REPLY = (
     T(PlaybackMarked, None,      (),                                             (confirm_mark,)),
 )
 LOSSES = (
+    T(RealtimeLost,   LISTENING, (is_generating, is_reply, is_all_heard),        (forget_tools, owe_rest, lose, finish_playback)),
     T(RealtimeLost,   None,      (is_generating, is_reply),                      (forget_tools, owe_rest, lose, mark_end)),
     T(RealtimeLost,   None,      (is_awaiting_tool,),                            (forget_tools, lose, owe_reply)),
     T(RealtimeLost,   None,      (),                                             (lose, mark_end)),

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from _pytest.mark.structures import ParameterSet
 
-from callfsm.effects import Count, CreateItem, DeleteItem, PlayAudio, SendMark
+from callfsm.config import TurnConfig
+from callfsm.effects import Count, CreateItem, CreateResponse, DeleteItem, PlayAudio, SendMark
 from callfsm.events import (
     AudioCommitted,
     AudioDelta,
@@ -27,7 +28,19 @@ from callfsm.speaking.playback import Heard, Mark, PlaybackPhase
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
 from tests.calls import Story, audio, greeting_begun, loud, quiet, quiets, reply_begun, utterance
-from tests.states.shared import FIRST, INF, SKIPPED, Fields, common_cases, settled, unasked_cases, user_said
+from tests.states.shared import (
+    CONTINUED_WITH,
+    FIRST,
+    INF,
+    SKIPPED,
+    Fields,
+    common_cases,
+    rest_requested,
+    settled,
+    unasked_cases,
+    user_said,
+    without,
+)
 from tests.states.words import commit_cases, filter_cases, refused_commit_case, unreal_cases, words_cases
 from tests.table import added, case, more
 
@@ -36,6 +49,9 @@ LISTENING, WAITING = State.LISTENING, State.WAITING_FOR_USER
 Enter = Callable[[Story], Story]
 OWED = {"response.owed": Owed.REPLY}
 OVER = {"response.phase": ResponsePhase.NONE}
+CUT = {"response.owed": Owed.REST, "response.is_cut": True, "response.continued": 1}
+"""The rest of the reply is owed, for the first time."""
+NEVER_CONTINUED = TurnConfig(confirm_voiced_ms=100, most_continued=0)
 LOST = {"is_ready": False, "is_reply_unknown": True}
 
 
@@ -55,6 +71,10 @@ def done(at: float, response: str = "r1", item: str = "a1") -> ResponseDone:
 def spoken(story: Story, name: str, item: str, loud_frames: int = 15) -> Story:
     """The caller said something that is unsettled at 3.0, and whose transcript is awaited until 6.0."""
     return story.then(utterance(3.0, name, loud_frames), AudioCommitted(3.0, item))
+
+
+def failed(at: float, response: str = "r1") -> ResponseDone:
+    return ResponseDone(at, response, 1, "failed", ("a1",), "server_error")
 
 
 def greets(ms: int = 500, at: float = 3.25) -> AudioDelta:
@@ -177,6 +197,22 @@ def end_cases(state: State, enter: Enter, at: float, until: Callable[[float], Fi
              {**OVER, "response.settled_ids": ["r1"], **without_marks(stopped), **confirmed}),
         case("all heard, then all generated: the greeting", state, greeting.then(heard_all), done(at, "g1"), WAITING, [],
              {**OVER, "response.settled_ids": ["g1"], **without_marks(stopped), **confirmed}),
+        case("the reply fails: the rest of it is owed", state, other, failed(at), state, [SendMark("m3")],
+             {**OVER, **CUT, "response.settled_ids": ["r1"], "playback.marks": added(Mark(3, 4000)), "playback.last_mark": 3,
+              "playback._marked": 4000, **until(4.75)}),
+        case("all heard, then the reply fails", state, reply.then(heard_all), failed(at), LISTENING,
+             [CreateResponse("create3", 2, CONTINUED_WITH)],
+             {**without(rest_requested(at, ids=3), "response.owed", "response.is_cut", "deadline"), "response.continued": 1,
+              "response.settled_ids": ["r1"], **without(without_marks(stopped), "cut", "deadline"), **confirmed,
+              **({"deadline": at + 8} if state is State.AI_GRACE else {})}),
+        case("the reply fails, and fails too often", state, other.with_turn(NEVER_CONTINUED), failed(at), state, [SendMark("m3")],
+             {**OVER, "response.is_cut": True, "response.settled_ids": ["r1"], "playback.marks": added(Mark(3, 4000)),
+              "playback.last_mark": 3, "playback._marked": 4000, **until(4.75)}),
+        case("the greeting fails: it was begun, and is not owed", state, greeting.then(heard_all), failed(at, "g1"), WAITING, [],
+             {**OVER, "response.settled_ids": ["g1"], **without_marks(stopped), **confirmed}),
+        case("all heard, and the session is lost: the rest is owed", state, reply.then(heard_all), RealtimeLost(at), LISTENING, [],
+             {**OVER, "response.owed": Owed.REST, "response.is_cut": True, "is_ready": False, "response.settled_ids": ["r1"],
+              **without(without_marks(stopped), "cut"), **confirmed}),
         case("all generated, then all heard", state, reply.then(done(at)), heard_all, LISTENING, [], stopped),
         case("all generated, then all heard: the greeting", state, greeting.then(done(at, "g1")), heard_all, WAITING, [], stopped),
         case("all generated, a mark before the last", state, other.then(done(at)), PlaybackMarked(at, "m2"), state, [],

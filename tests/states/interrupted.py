@@ -19,10 +19,8 @@ from callfsm.effects import (
 from callfsm.events import AudioCommitted, ResponseDone, TimerFired
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.playback import Heard, Mark, PlaybackPhase
-from callfsm.speaking.prompts import Facts, briefing, continue_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from tests.calls import (
-    SILENT_BUSINESS,
     Story,
     audio,
     cancelling,
@@ -33,14 +31,13 @@ from tests.calls import (
     reply_begun,
 )
 from tests.states.audible import delta, ended, past_grace
-from tests.states.shared import Fields, cancelled, requested, without
+from tests.states.shared import CONTINUED_WITH, Fields, cancelled, without
 from tests.table import added
 
 BARGE_IN = Log(INFO, "[BARGE-IN] User speaking while AI speaking – sending response.cancel")
 CONFIRMED = Log(INFO, "[BARGE-IN] Confirmed as speech")
 RESUMED = Log(INFO, "[BARGE-IN] Not confirmed as speech – the assistant goes on")
 ECHO = Log(DEBUG, "[TRANSCRIPT FILTER] Echo of the assistant, ignoring")
-CONTINUED_WITH = continue_instructions(briefing(SILENT_BUSINESS, Facts()))
 
 REST = {"response.owed": Owed.REST}
 CUT_SHORT = {**REST, "response.is_cut": True}
@@ -168,9 +165,3 @@ def goes_on(at: float, *, place: int = 800, mark: int = 3) -> Fields:
 
 def cancelled_is_over(response_id: str = "r1") -> Fields:
     return {"response.phase": ResponsePhase.NONE, "response.settled_ids": added(response_id)}
-
-
-def rest_requested(at: float, *, ids: int = 5) -> Fields:
-    """The rest of the reply is requested, with instructions to continue."""
-    asked = without(requested(Owed.REPLY, at, turn=2, ids=ids), "response.kind")
-    return {**asked, "response.owed": Owed.NOTHING, "response.response_id": None, "response.is_cut": False}

@@ -37,9 +37,10 @@ from callfsm.events import (
 )
 from callfsm.hearing.turn import TurnPhase
 from callfsm.speaking.playback import Mark, PlaybackPhase
+from callfsm.speaking.prompts import Facts, briefing, continue_instructions
 from callfsm.speaking.response import Owed, ResponsePhase
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, Story, audio, loud, louds, quiet, quiets
+from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS, Story, audio, loud, louds, quiet, quiets
 from tests.table import added, appended, case, dropped, kept, more, said, unsent
 
 Fields = Mapping[str, object]
@@ -49,6 +50,8 @@ TOO_SHORT = Log(DEBUG, "[TRANSCRIPT FILTER] Too short, ignoring")
 PUNCTUATION = Log(DEBUG, "[TRANSCRIPT FILTER] Punctuation noise, ignoring")
 MADE_UP = Log(DEBUG, "[TRANSCRIPT FILTER] Known hallucination, ignoring")
 FIRST = Log(INFO, "[NLP] First real user utterance detected – has_real_user_utterance=True")
+
+CONTINUED_WITH = continue_instructions(briefing(SILENT_BUSINESS, Facts()))
 
 TURN_OF_1_S = TurnConfig(max_turn_ms=1000)
 
@@ -199,6 +202,12 @@ def requested(kind: Owed, at: float, *, turn: int, ids: int) -> Fields:
     asked = {"phase": ResponsePhase.REQUESTED, "kind": kind, "turn": turn, "requested_at": at}
     named = {f"response.{name}": now for name, now in asked.items()}
     return {**named, "response.create_event_id": f"create{ids}", "_event_ids": ids, "deadline": at + 8.0}
+
+
+def rest_requested(at: float, *, ids: int = 5) -> Fields:
+    """The rest of the reply is requested, with instructions to continue."""
+    asked = without(requested(Owed.REPLY, at, turn=2, ids=ids), "response.kind")
+    return {**asked, "response.owed": Owed.NOTHING, "response.response_id": None, "response.is_cut": False}
 
 
 def cancelled(at: float, *, ids: int, response_id: str | None) -> Fields:

@@ -38,17 +38,15 @@ from tests.calls import Story, audio, cancelling, confirmed, loud, louds, quiet,
 from tests.states.audible import delta, past_grace
 from tests.states.interrupted import (
     CONFIRMED,
-    CONTINUED_WITH,
     KEEP_400,
     RESUMED,
     cancelled_is_over,
     done,
     dropped_rest,
     goes_on,
-    rest_requested,
     stopped_at_end,
 )
-from tests.states.shared import INF, PUNCTUATION, Fields, settled, user_said, without
+from tests.states.shared import CONTINUED_WITH, INF, PUNCTUATION, Fields, rest_requested, settled, user_said, without
 from tests.table import Case, added, appended, case, check, said, unsent
 
 HERE, LISTENING, AI_GRACE = State.CANCELLING, State.LISTENING, State.AI_GRACE

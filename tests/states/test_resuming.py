@@ -54,11 +54,21 @@ from tests.states.interrupted import (
     done,
     goes_on,
     greeting_resumed,
-    rest_requested,
     resumed,
     speaking_again,
 )
-from tests.states.shared import FIRST, INF, PUNCTUATION, SKIPPED, Fields, cancelled, settled, user_said, without
+from tests.states.shared import (
+    FIRST,
+    INF,
+    PUNCTUATION,
+    SKIPPED,
+    Fields,
+    cancelled,
+    rest_requested,
+    settled,
+    user_said,
+    without,
+)
 from tests.table import Case, added, case, check, said, unsent
 
 CANCELLING, LISTENING, WAITING = State.CANCELLING, State.LISTENING, State.WAITING_FOR_USER

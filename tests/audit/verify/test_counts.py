@@ -16,9 +16,9 @@ from tests.audit.verify.changed import TOOL_CALL, explorer
 pytestmark = pytest.mark.no_cover
 """What is explored here is covered elsewhere, and tracing it takes a minute."""
 
-ONE_UTTERANCE = 4336
+ONE_UTTERANCE = 4115
 FUNCTIONS = 2905
-NOISE = 4937
+NOISE = 4607
 
 
 @pytest.fixture(autouse=True)
