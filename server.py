@@ -14,7 +14,8 @@ from typing import NoReturn
 import uvloop
 from aiohttp import web
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import read_config
 from callfsm.environment import Environment, read_environment, with_public_url
 from callfsm.server import logs

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import cattrs
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 
 
 class _WrongTypeError(TypeError):

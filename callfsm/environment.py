@@ -5,7 +5,8 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from callfsm.config import Config, ConfigError, is_url
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError, is_url
 
 DEFAULT_REALTIME_URL = "wss://api.openai.com/v1/realtime"
 SHORTEST_ADMIN_TOKEN: Final = 16

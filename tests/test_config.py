@@ -7,7 +7,8 @@ import pytest
 from attrs import asdict
 from attrs.exceptions import FrozenInstanceError
 
-from callfsm.config import Business, Config, ConfigError
+from callfsm.config import Business, Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import config_from, config_values, read_config
 
 DESIGN = """

@@ -2,7 +2,8 @@
 
 import pytest
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.environment import DEFAULT_REALTIME_URL, Environment, read_environment, with_public_url
 
 KEY = "sk-planted"

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from callfsm.audit.lines import LineError, clips_of, end_of, entry_of, header_of, is_whole, silence, values_of
 from callfsm.call import Call
-from callfsm.config import Business, Config, ConfigError
+from callfsm.config import Business, Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import config_from
 from callfsm.effects import CreateResponse, Effect, Log
 from callfsm.events import Event

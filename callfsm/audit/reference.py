@@ -13,7 +13,8 @@ import attrs
 from attrs import Attribute, frozen
 
 from callfsm.audit.diagram.markdown import escape
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 
 COMMAND: Final = "python -m callfsm.audit.reference"
 PAGE: Final = Path("docs/configuration.md")

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from callfsm.config import ConfigError
+from callfsm.config_checks import ConfigError
 from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
 
 WINDOW_SAMPLES: Final = 256

@@ -17,7 +17,7 @@ from callfsm.states.responses import QUOTA_EXHAUSTED
 OPENAI_FAILED: Final = ("realtime_", "reply_failed")
 """Ends of calls, by their beginnings, that are OpenAI's failure."""
 FINAL: Final = ("realtime_refused_401", "realtime_refused_403", QUOTA_EXHAUSTED)
-"""Ends after which the next call would end alike."""
+"""Ends that time alone does not mend: calls that end so count, however far apart they are."""
 QUOTA_LOOKS: Final = 12
 """So many looks are left out where the quota is exhausted: a session can be had all the same."""
 _LOG: Final = logging.getLogger("callfsm.server")
@@ -45,7 +45,8 @@ class Breaker:
             return
         self._failed_at.append(self._now())
         is_full = len(self._failed_at) == self._limits.breaker_calls
-        if reason in FINAL or (is_full and self._now() - self._failed_at[0] <= self._limits.breaker_s):
+        is_soon = self._now() - self._failed_at[0] <= self._limits.breaker_s
+        if is_full and (is_soon or reason in FINAL):
             self._open(reason)
 
     def spoke(self) -> None:

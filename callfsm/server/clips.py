@@ -6,7 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from callfsm.config import Business, ClipsConfig, ConfigError
+from callfsm.config import Business, ClipsConfig
+from callfsm.config_checks import ConfigError
 from callfsm.hearing.mulaw import levels_rms
 from callfsm.hearing.wav import ulaw_of_wav
 from callfsm.speaking.clips import CLIP_ITEM, Clips

@@ -8,7 +8,8 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 
 RESERVE: Final = 32
 """Standard streams, the event loop's own, the listeners, the log; name look-ups, functions of the business and

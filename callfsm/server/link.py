@@ -69,6 +69,7 @@ class RealtimeLink:
         self._renewed = asyncio.Event()
         self._is_answer_awaited = False
         self._spare: asyncio.Task[aiohttp.ClientWebSocketResponse] | None = None
+        self._spare_reader: asyncio.Task[None] | None = None
         self._spare_tried_at = -math.inf
         self.ready_at: float | None = None
         """When the session that there is began, on the loop's clock."""
@@ -122,6 +123,7 @@ class RealtimeLink:
                 reason, retry_after_s = str(error), error.retry_after_s
             if lived_s >= STEADY_S or self._renewed.is_set():
                 tries, first_at = 0, self._now()
+                self._renewed.clear()
             pause_s = max(_pause_s(tries), retry_after_s)
             is_late = self._now() + pause_s > first_at + self._limits.realtime_tries_s
             if tries >= self._limits.realtime_tries or is_late:
@@ -135,6 +137,7 @@ class RealtimeLink:
         if spare is not None:
             with contextlib.suppress(RefusedError, UnavailableError):
                 socket = await spare
+                await self._stop_reading_spare()
                 if not socket.closed:
                     return socket
         return await self._open()
@@ -149,11 +152,23 @@ class RealtimeLink:
         finally:
             self._owner.tried(result)
 
+    async def _open_spare(self) -> aiohttp.ClientWebSocketResponse:
+        socket = await self._open()
+        self._spare_reader = asyncio.create_task(_read_unheard(socket))
+        return socket
+
+    async def _stop_reading_spare(self) -> None:
+        if self._spare_reader is not None:
+            self._spare_reader.cancel()
+            await asyncio.gather(self._spare_reader, return_exceptions=True)
+
     async def _drop_spare(self) -> None:
         if self._spare is not None:
             self._spare.cancel()
             with contextlib.suppress(asyncio.CancelledError, RefusedError, UnavailableError):
-                await (await self._spare).close()
+                socket = await self._spare
+                await self._stop_reading_spare()
+                await socket.close()
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> float:
         """Carry a session until its socket is lost, or left for another; return how many seconds it lived."""
@@ -218,9 +233,11 @@ class RealtimeLink:
                 self._prepare()
 
     def _prepare(self) -> None:
-        if self._now() >= self._spare_tried_at + SPARE_EACH_S and not self.has_spare:
+        is_in_the_making = self._spare is not None and not self._spare.done()
+        is_due = self._now() >= self._spare_tried_at + SPARE_EACH_S and not is_in_the_making
+        if is_due and not self.has_spare:
             self._spare_tried_at = self._now()
-            self._spare = asyncio.create_task(self._open())
+            self._spare = asyncio.create_task(self._open_spare())
 
     def _decode(self, message: aiohttp.WSMessage) -> Event | realtime.SessionUpdated | None:
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -231,6 +248,12 @@ class RealtimeLink:
         except MalformedError as error:
             self._owner.count(error)
             return None
+
+
+async def _read_unheard(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Read a session that waits for its turn: pings are answered, and it is known when it is closed."""
+    async for _ in socket:
+        pass
 
 
 def _pause_s(tries: int) -> float:

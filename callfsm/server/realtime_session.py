@@ -61,11 +61,18 @@ async def tell_quota(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     """
     response = await handler(request)
     if response.status == _TOO_MANY and "Sec-WebSocket-Key" in request.headers:
-        body = await response.content.read(_REFUSAL_BYTES)
+        body = await _first_bytes(response.content)
         if QUOTA_CODE.encode() in body:
             response.close()
             raise RefusedError(QUOTA_EXHAUSTED)
     return response
+
+
+async def _first_bytes(content: aiohttp.StreamReader) -> bytes:
+    try:
+        return await content.readexactly(_REFUSAL_BYTES)
+    except asyncio.IncompleteReadError as shorter:
+        return shorter.partial
 
 
 @contextlib.asynccontextmanager

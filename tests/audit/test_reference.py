@@ -11,7 +11,8 @@ from attrs import field, frozen
 
 from callfsm.audit import reference
 from callfsm.audit.reference import default_of, main, render, sections
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import config_values
 from callfsm.server.metrics import Metrics
 

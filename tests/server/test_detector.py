@@ -15,7 +15,8 @@ import pytest
 from attrs import define, evolve, field
 from prometheus_client import CollectorRegistry
 
-from callfsm.config import Config, ConfigError, GateConfig, TurnConfig
+from callfsm.config import Config, GateConfig, TurnConfig
+from callfsm.config_checks import ConfigError
 from callfsm.detector import silero
 from callfsm.detector.listener import Listener
 from callfsm.detector.service import MOST_WAITING, CallDetector, Detector

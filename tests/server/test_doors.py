@@ -10,7 +10,8 @@ import pytest
 from attrs import evolve
 from twilio.request_validator import RequestValidator
 
-from callfsm.config import Business, ClipsConfig, Config, ConfigError, LimitsConfig
+from callfsm.config import Business, ClipsConfig, Config, LimitsConfig
+from callfsm.config_checks import ConfigError
 from callfsm.environment import Environment
 from callfsm.hearing.wav import write_wav
 from callfsm.server.shared import make_server

@@ -13,7 +13,8 @@ import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callfsm.config import Config, ConfigError, LimitsConfig
+from callfsm.config import Config, LimitsConfig
+from callfsm.config_checks import ConfigError
 from callfsm.server.descriptors import Fit, all_descriptors, fitted
 from callfsm.sim.caller import SimulatedCaller, place_call
 from callfsm.sim.media_line import Kind

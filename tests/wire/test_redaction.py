@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callfsm.config import REDACTABLE
+from callfsm.config_checks import REDACTABLE
 from callfsm.events import (
     DtmfReceived,
     Event,

@@ -12,7 +12,8 @@ from typing import Final
 from callfsm.audit.hear.drawing import drawing
 from callfsm.audit.hear.rows import Row, rows, values
 from callfsm.audit.replay.settings import changed_config
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import read_config
 from callfsm.hearing.mulaw import FRAME_MS
 from callfsm.hearing.wav import read_wav

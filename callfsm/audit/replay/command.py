@@ -13,7 +13,7 @@ from callfsm.audit.recording import JournalError, Recording, Step, read_journal,
 from callfsm.audit.replay.as_test import as_test
 from callfsm.audit.replay.change import difference, ended_by, told, told_of_many
 from callfsm.audit.replay.settings import changed_config
-from callfsm.config import ConfigError
+from callfsm.config_checks import ConfigError
 from callfsm.effects import Log
 from callfsm.hearing.transcript import one_line
 

@@ -4,7 +4,8 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.config_file import config_from, config_values
 
 

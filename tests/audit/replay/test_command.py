@@ -10,7 +10,8 @@ import pytest
 
 from callfsm.audit.replay.command import main
 from callfsm.audit.replay.settings import changed_config
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.effects import DEBUG, INFO, WARNING, Effect
 from tests.audit.recorded import HEADER, RecordedDialogue, answered, barged_in, end_of, write
 from tests.calls import LOUD
