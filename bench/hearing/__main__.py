@@ -12,7 +12,8 @@ from typing import Final
 
 from callfsm.audit.hear.rows import rows, values
 from callfsm.audit.replay.settings import changed_config
-from callfsm.config import Config, ConfigError
+from callfsm.config import Config
+from callfsm.config_checks import ConfigError
 from callfsm.hearing.wav import read_wav
 
 from . import check, table

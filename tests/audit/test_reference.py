@@ -19,7 +19,7 @@ from callfsm.server.metrics import Metrics
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "configuration.md"
 REASON = re.compile(
-    r"""(?:\.labels\(|\bCount\(|_refuse\(request, |\.end\(|CallEnded\([^"]*?, |end_reason = |(?:Refused|_Unavailable)Error\(f?)"(\w+)"""
+    r"""(?:\.labels\(|\bCount\(|_refuse\(request, |\.refused\(|\.end\(|CallEnded\([^"]*?, |end_reason = |(?:Refused|Unavailable)Error\(f?)"(\w+)"""
 )
 """Where the code names a reason: of a refusal, of a count, of a call's end."""
 
