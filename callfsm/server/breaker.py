@@ -51,9 +51,7 @@ class Breaker:
 
     def spoke(self) -> None:
         """Note that OpenAI has spoken: it is up."""
-        self._failed_at.clear()
-        if self.is_open:
-            self._close()
+        self._close()
 
     def _open(self, reason: str) -> None:
         self._reason = reason
@@ -63,8 +61,10 @@ class Breaker:
         self._gauge.set(1)
 
     def _close(self) -> None:
-        _LOG.warning("[OPENAI] Up again")
         self._failed_at.clear()
+        if not self.is_open:
+            return
+        _LOG.warning("[OPENAI] Up again")
         self._opened.clear()
         self._gauge.set(0)
 

@@ -46,7 +46,7 @@ CLOSE_CODES: Final = {
 FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
 """Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
 WAITING_BYTES: Final = 16 * 2**20
-"""A reply of half an hour that the caller's side does not take is too much."""
+"""A reply of some twenty minutes that the caller's side does not take is too much."""
 
 
 class CallSession:

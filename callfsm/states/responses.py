@@ -96,6 +96,12 @@ def is_quota_exhausted(_call: "Call", event: RealtimeError | ResponseDone) -> bo
     return event.code == QUOTA_CODE
 
 
+def is_request_unpaid(call: "Call", event: RealtimeError) -> bool:
+    """Our request is refused, by its name or by none, because the account has nothing left to pay with."""
+    is_addressed = event.event_id in (None, call.response.create_event_id)
+    return is_addressed and is_quota_exhausted(call, event) and call.response.phase is ResponsePhase.REQUESTED
+
+
 def is_cancel_answered(call: "Call", event: RealtimeError) -> bool:
     """The error answers our cancel, and not one that overtook its response: nothing was left to cancel."""
     response = call.response
