@@ -212,11 +212,11 @@ class RealtimeLink:
                 await asyncio.sleep(0)
             if event is None or isinstance(event, realtime.SessionUpdated):
                 continue
-            self._owner.feed(event)
             if isinstance(event, AudioDelta):
                 spoken_until = max(spoken_until, self._now()) + len(event.audio) / SAMPLE_RATE_HZ
                 if spoken_until > self._now() + MOST_AHEAD_S:
                     raise RefusedError("realtime_flood")
+            self._owner.feed(event)
             if isinstance(event, RealtimeError) and event.code == "session_expired":
                 return
 

@@ -21,22 +21,42 @@ from callfsm.sim.sockets import Socket
 PATH: Final = "/v1/realtime"
 _BETA_REFUSED: Final = 4000
 _MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+_REFUSALS: Final = {
+    Fault.UNAUTHORIZED: (401, None, "Missing bearer authentication in header."),
+    Fault.FORBIDDEN: (403, None, "You are not allowed to use this model."),
+    Fault.NOT_FOUND: (404, None, "Invalid URL."),
+    Fault.TOO_MANY_REQUESTS: (429, "rate_limit_exceeded", "Rate limit reached for requests."),
+    Fault.REFUSED_FOR_QUOTA: (429, "insufficient_quota", "You exceeded your current quota."),
+    Fault.SERVER_ERROR: (500, None, "The server had an error while processing your request."),
+}
 
 
 @attrs.define(eq=False)
 class Connections:
-    """Every connection the server has had, oldest first, closed ones included; `handshakes` counts all attempts."""
+    """Every connection the server has had, oldest first, closed ones included.
+
+    `tried_at_s` has the time of each attempt to connect, refused ones included, on the event loop's clock.
+    `scripts` may be changed while the server is at work, for the attempts that follow.
+    """
 
     scripts: tuple[Script, ...]
-    handshakes: int = attrs.field(default=0, init=False)
+    tried_at_s: list[float] = attrs.field(factory=list, init=False)
+    over: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    """Set when the server stops."""
     opened: list[Connection] = attrs.field(factory=list, init=False)
     _changes: Changes = attrs.field(factory=Changes, init=False)
 
     def next_script(self) -> Script:
         """Return the script for the next attempt: the n-th for the n-th, the last for all that follow."""
         script = self.scripts[min(self.handshakes, len(self.scripts) - 1)]
-        self.handshakes += 1
+        self.tried_at_s.append(asyncio.get_running_loop().time())
+        self._changes.notify()
         return script
+
+    @property
+    def handshakes(self) -> int:
+        """How often somebody tried to connect."""
+        return len(self.tried_at_s)
 
     def add(self, connection: Connection) -> None:
         """Keep a connection that has just opened."""
@@ -47,6 +67,10 @@ class Connections:
         """Return the connection of this number (from 1), once it is open; TimeoutError if that takes too long."""
         await self._changes.until(lambda: len(self.opened) >= number, f"connection {number}", timeout_s)
         return self.opened[number - 1]
+
+    async def wait_for_handshakes(self, count: int, timeout_s: float = 5.0) -> None:
+        """Return once so many have tried to connect; TimeoutError if that takes too long."""
+        await self._changes.until(lambda: self.handshakes >= count, f"handshake {count}", timeout_s)
 
 
 CONNECTIONS: Final = web.AppKey("connections", Connections)
@@ -92,19 +116,17 @@ async def serve(port: int, *scripts: Script, host: str = "127.0.0.1") -> None:
 async def _connect(request: web.Request) -> web.StreamResponse:
     connections = request.app[CONNECTIONS]
     script = connections.next_script()
-    if Fault.SERVER_ERROR in script.faults:
-        return _http_error(500, "The server had an error while processing your request.")
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if Fault.UNAUTHORIZED in script.faults or scheme != "Bearer" or not key:
-        return _http_error(401, "Missing bearer authentication in header.")
-    model = request.query.get("model")
-    if not model:
-        return _http_error(400, "You must provide a model parameter.")
+    if Fault.NO_HANDSHAKE in script.faults:
+        await connections.over.wait()
+    if refusal := _refusal(request, script):
+        return refusal
+    model = request.query["model"]
 
     socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=1.0)
     await socket.prepare(request)
     async with asyncio.TaskGroup() as tasks:
-        connection = Connection(len(connections.opened) + 1, model, script, socket, tasks)
+        abort = request.transport.abort if request.transport else None
+        connection = Connection(len(connections.opened) + 1, model, script, socket, tasks, abort)
         connections.add(connection)
         try:
             if request.headers.get("OpenAI-Beta") == "realtime=v1":
@@ -114,6 +136,19 @@ async def _connect(request: web.Request) -> web.StreamResponse:
         finally:
             connection.end()
     return socket
+
+
+def _refusal(request: web.Request, script: Script) -> web.Response | None:
+    """Return why there is no handshake: the script's fault, or the client's."""
+    for fault, (status, code, message) in _REFUSALS.items():
+        if fault in script.faults:
+            return _http_error(status, message, code, script.retry_after)
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer" or not key:
+        return _http_error(*_REFUSALS[Fault.UNAUTHORIZED][::2])
+    if not request.query.get("model"):
+        return _http_error(400, "You must provide a model parameter.")
+    return None
 
 
 async def converse(connection: Connection, socket: Socket) -> None:
@@ -137,10 +172,13 @@ async def _refuse_beta(connection: Connection) -> None:
     await connection.close(_BETA_REFUSED)
 
 
-def _http_error(status: int, message: str) -> web.Response:
-    return web.json_response({"error": {"type": "invalid_request_error", "message": message}}, status=status)
+def _http_error(status: int, message: str, code: str | None = None, retry_after: str = "") -> web.Response:
+    error = {"type": code or "invalid_request_error", "code": code, "message": message, "param": None}
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return web.json_response({"error": error}, status=status, headers=headers)
 
 
 async def _close_all(app: web.Application) -> None:
+    app[CONNECTIONS].over.set()
     for connection in app[CONNECTIONS].opened:
         await connection.close(WSCloseCode.GOING_AWAY)

@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
 import attrs
+from aiohttp import WSCloseCode
 
 from callfsm.sim.changes import Changes
 from callfsm.sim.realtime_conversation import Conversation, Item
@@ -50,6 +51,8 @@ class Connection:
     script: Script
     _socket: Socket
     _tasks: asyncio.TaskGroup
+    _abort: Callable[[], None] | None = None
+    """Breaks the connection; None where there is none but the socket."""
     received: list[Record] = attrs.field(factory=list, init=False)
     sent: list[Record] = attrs.field(factory=list, init=False)
     conversation: Conversation = attrs.field(init=False)
@@ -136,8 +139,20 @@ class Connection:
         """Close the socket with a WebSocket close code."""
         await self._socket.close(code=code)
 
+    async def abort(self) -> None:
+        """Break the connection without a word."""
+        if self._abort is None:
+            await self.close(WSCloseCode.INTERNAL_ERROR)
+        else:
+            self._abort()
+
+    @property
+    def _is_mute(self) -> bool:
+        faults = self.script.faults
+        return Fault.SILENT in faults or (Fault.HALF_OPEN in faults and bool(self.records("session.updated")))
+
     async def _send(self, event: dict[str, Any]) -> None:
-        if not self._socket.closed:
+        if not self._socket.closed and not self._is_mute:
             self._record(self.sent, event)
             await self.send_raw(json.dumps(event, ensure_ascii=False))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any, Final
@@ -15,6 +16,19 @@ from callfsm.sim.realtime_conversation import Item, Status
 from callfsm.sim.realtime_script import Fault, Reply
 
 _LATE_DELTAS: Final = 2
+_RATE_LIMIT: Final = {"type": "server_error", "code": "rate_limit_exceeded", "message": "Rate limit reached."}
+_QUOTA: Final = {
+    "type": "insufficient_quota",
+    "code": "insufficient_quota",
+    "message": "You exceeded your current quota.",
+}
+_BEFORE_AUDIO: Final[dict[Fault, tuple[str, dict[str, Any] | None]]] = {
+    Fault.FAILED: ("failed", {"type": "failed", "error": _RATE_LIMIT}),
+    Fault.FAILED_FOR_QUOTA: ("failed", {"type": "failed", "error": _QUOTA}),
+    Fault.CONTENT_FILTER: ("incomplete", {"type": "incomplete", "reason": "content_filter"}),
+    Fault.NO_AUDIO: ("completed", None),
+}
+"""How responses end that say nothing."""
 
 
 class Phase(Enum):
@@ -70,19 +84,19 @@ class Response:
 
     async def generate(self) -> None:
         """Send what follows response.created, up to response.done."""
-        if self._has(Fault.FAILED):
-            error = {"type": "server_error", "code": "rate_limit_exceeded", "message": "Rate limit reached."}
-            await self._done("failed", {"type": "failed", "error": error})
-            return
-        if self._has(Fault.NO_AUDIO):
-            await self._done("completed")
-            return
+        for fault, (status, details) in _BEFORE_AUDIO.items():
+            if self._has(fault):
+                await self._done(status, details)
+                return
 
         await self._wait(self._reply.audio_delay_ms)
         if not self._cancelled.is_set():
             await self._speak()
         if self._cancelled.is_set():
             await self._end_cancelled()
+        elif self._has(Fault.MAX_OUTPUT_TOKENS):
+            await self._close_item("incomplete")
+            await self._done("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
         else:
             await self._close_item("completed")
             await self._done("completed")
@@ -91,9 +105,11 @@ class Response:
         """Open the item and send its deltas, until they are all sent or the response is cancelled."""
         await self._open_item()
         pieces = _pieces(self._reply)
-        for piece in pieces:
+        for piece in itertools.cycle(pieces) if self._has(Fault.ENDLESS) else pieces:
             if self._pieces_sent == len(pieces) // 2:
                 await self._misbehave()
+                if self._has(Fault.MAX_OUTPUT_TOKENS) or self._cancelled.is_set():
+                    return
             await self._send_piece(piece)
             await self._wait(self._reply.delta_ms / self._reply.rate)
             if self._cancelled.is_set():
@@ -161,6 +177,10 @@ class Response:
             await self._send_part("response.output_audio.delta", delta="*no base64*")
         if self._has(Fault.CLOSE_MID_RESPONSE):
             await self._connection.close(WSCloseCode.INTERNAL_ERROR)
+        if self._has(Fault.ABORT_MID_RESPONSE):
+            await self._connection.abort()
+        if self._has(Fault.STALLED):
+            await self._cancelled.wait()
 
     async def _send_part(self, event_type: str, **fields: Any) -> None:
         """Send an event about the one content part of the item."""

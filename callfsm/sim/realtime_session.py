@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from aiohttp import WSCloseCode
 
 from callfsm.sim import realtime_wire as wire
 from callfsm.sim.realtime_connection import Connection
@@ -41,14 +42,17 @@ class Session:
             self._connection.note_received(event)
             await self._handle(wire.decode(event))
         except wire.RefusedError as refusal:
-            error = {
-                "type": "invalid_request_error",
-                "code": refusal.code,
-                "message": refusal.message,
-                "param": refusal.param,
-                "event_id": event.get("event_id"),
-            }
-            await self._connection.send("error", error=error)
+            await self._say_error(refusal, event.get("event_id"))
+
+    async def _say_error(self, refusal: wire.RefusedError, event_id: str | None, kind: str = "") -> None:
+        error = {
+            "type": kind or "invalid_request_error",
+            "code": refusal.code,
+            "message": refusal.message,
+            "param": refusal.param,
+            "event_id": event_id,
+        }
+        await self._connection.send("error", error=error)
 
     async def _handle(self, event: wire.ClientEvent) -> None:
         match event:
@@ -61,6 +65,8 @@ class Session:
                 self._speaker.after_commit()
             case wire.ClearBuffer():
                 await self._listener.clear()
+            case wire.CreateResponse() if Fault.SESSION_EXPIRED in self._connection.script.faults:
+                await self._expire()
             case wire.CreateResponse():
                 await self._speaker.create(event.response)
             case wire.CancelResponse():
@@ -81,15 +87,26 @@ class Session:
                 self._connection.conversation.delete(event.item_id)
                 await self._connection.send("conversation.item.deleted", item_id=event.item_id)
 
+    async def _expire(self) -> None:
+        message = "Your session hit the maximum duration of 60 minutes."
+        await self._say_error(wire.RefusedError("session_expired", message), None)
+        await self._connection.close(WSCloseCode.GOING_AWAY)
+
     async def _update_session(self, event: wire.SessionUpdate) -> None:
         connection = self._connection
         if Fault.NO_SESSION_UPDATED in connection.script.faults:
+            return
+        if Fault.QUOTA_EXHAUSTED in connection.script.faults:
+            refusal = wire.RefusedError("insufficient_quota", "You exceeded your current quota.")
+            await self._say_error(refusal, None, "insufficient_quota")
             return
         if Fault.REJECTED_SESSION in connection.script.faults:
             raise wire.RefusedError("invalid_value", "Invalid value: 'session'.", "session")
         session = merged(connection.session, msgspec.to_builtins(event.session))
         if connection.conversation.has_assistant_spoken and _voice(session) != _voice(connection.session):
             raise wire.RefusedError("cannot_update_voice", "Cannot update a conversation's voice: audio is present.")
+        if Fault.NOT_MULAW in connection.script.faults:
+            session["audio"]["output"]["format"] = {"type": "audio/pcm", "rate": 24000}
         connection.session = session
         await connection.send("session.updated", session=session)
 

@@ -1,5 +1,6 @@
 """The simulated Realtime server's misbehaviours: each does what its name says, and no more."""
 
+import asyncio
 import json
 
 import attrs
@@ -248,3 +249,147 @@ async def test_deltas_may_come_late(connect: Connect) -> None:
 
     assert done["status"] == "cancelled"
     assert late[-1]["response_id"] == done["id"]
+
+
+REFUSED = [
+    (Fault.UNAUTHORIZED, 401, "invalid_request_error"),
+    (Fault.FORBIDDEN, 403, "invalid_request_error"),
+    (Fault.NOT_FOUND, 404, "invalid_request_error"),
+    (Fault.TOO_MANY_REQUESTS, 429, "rate_limit_exceeded"),
+    (Fault.REFUSED_FOR_QUOTA, 429, "insufficient_quota"),
+    (Fault.SERVER_ERROR, 500, "invalid_request_error"),
+]
+
+
+@pytest.mark.parametrize(("fault", "status", "kind"), REFUSED)
+async def test_a_handshake_may_be_refused(
+    aiohttp_client: AiohttpClient, fault: Fault, status: int, kind: str
+) -> None:
+    app = build_realtime_app(attrs.evolve(script(fault), retry_after="7"))
+    client = await aiohttp_client(app)
+
+    async with client.get(URL, headers=HEADERS) as answer:
+        assert answer.status == status
+        assert (await answer.json())["error"]["type"] == kind
+        assert answer.headers["Retry-After"] == "7"
+    assert len(app[CONNECTIONS].tried_at_s) == 1
+
+
+async def test_a_handshake_may_hang(aiohttp_client: AiohttpClient) -> None:
+    app = build_realtime_app(script(Fault.NO_HANDSHAKE))
+    client = await aiohttp_client(app)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await client.ws_connect(URL, headers=HEADERS)
+    assert app[CONNECTIONS].opened == []
+
+
+async def test_nothing_may_ever_come(aiohttp_client: AiohttpClient) -> None:
+    app = build_realtime_app(script(Fault.SILENT))
+    client = await aiohttp_client(app)
+    socket = await client.ws_connect(URL, headers=HEADERS)
+
+    await socket.send_json({"type": "session.update", "session": TELEPHONE})
+    connection = await app[CONNECTIONS].wait_for()
+    await connection.wait_for("session.update")
+
+    assert connection.sent == []
+
+
+async def test_nothing_may_come_any_more(connect: Connect) -> None:
+    client = await connect(script(Fault.HALF_OPEN))
+    await client.set_up()
+
+    await client.send("input_audio_buffer.clear")
+    await client.connection.wait_for("input_audio_buffer.clear")
+
+    assert [record.type for record in client.connection.sent] == ["session.created", "session.updated"]
+
+
+async def test_a_session_may_speak_another_format(connect: Connect) -> None:
+    client = await connect(script(Fault.NOT_MULAW))
+
+    await client.send("session.update", session=TELEPHONE)
+    audio = (await client.next("session.updated"))["session"]["audio"]
+
+    assert audio["output"]["format"] == {"type": "audio/pcm", "rate": 24000}
+
+
+async def test_a_session_may_have_no_quota(connect: Connect) -> None:
+    client = await connect(script(Fault.QUOTA_EXHAUSTED))
+
+    await client.send("session.update", session=TELEPHONE)
+    error = (await client.next("error"))["error"]
+
+    assert (error["type"], error["code"], error["event_id"]) == ("insufficient_quota", "insufficient_quota", None)
+
+
+async def test_a_session_may_have_expired(connect: Connect) -> None:
+    client = await connect(script(Fault.SESSION_EXPIRED))
+    await client.set_up()
+
+    await client.send("response.create", event_id="mine")
+    error = (await client.next("error"))["error"]
+    await client.socket.receive()
+
+    assert (error["code"], error["event_id"]) == ("session_expired", None)
+    assert client.socket.close_code == 1001
+
+
+ENDED_EARLY = [
+    (Fault.FAILED_FOR_QUOTA, "failed", "error", 0),
+    (Fault.CONTENT_FILTER, "incomplete", "reason", 0),
+    (Fault.MAX_OUTPUT_TOKENS, "incomplete", "reason", 4),
+]
+
+
+@pytest.mark.parametrize(("fault", "status", "told", "deltas"), ENDED_EARLY)
+async def test_a_response_may_end_early(connect: Connect, fault: Fault, status: str, told: str, deltas: int) -> None:
+    client = await connect(faulty_reply(fault))
+
+    await client.send("response.create")
+    events = await client.until("response.done")
+    await spoken_well(client)
+
+    response = events[-1]["response"]
+    assert (response["status"], response["status_details"]["type"]) == (status, status)
+    assert response["status_details"][told]
+    assert types(events).count(DELTA) == deltas
+
+
+async def test_the_connection_may_break_in_mid_response(connect: Connect) -> None:
+    client = await connect(faulty_reply(Fault.ABORT_MID_RESPONSE))
+
+    await client.send("response.create")
+    while (await client.socket.receive(timeout=5)).type is WSMsgType.TEXT:
+        pass
+
+    assert client.socket.close_code == 1006
+    assert len(client.connection.records(DELTA)) >= 4
+
+
+async def test_a_response_may_stall_until_it_is_cancelled(connect: Connect) -> None:
+    client = await connect(faulty_reply(Fault.STALLED))
+
+    await client.send("response.create")
+    await client.connection.wait_for(DELTA, 4)
+    await client.send("input_audio_buffer.clear")
+    await client.until("input_audio_buffer.cleared")
+    await client.send("response.cancel")
+    done = (await client.next("response.done"))["response"]
+
+    assert done["status"] == "cancelled"
+    assert len(client.connection.records(DELTA)) == 4
+
+
+async def test_a_response_may_have_no_end(connect: Connect) -> None:
+    endless = attrs.evolve(REPLY, rate=1000.0, faults=frozenset({Fault.ENDLESS}))
+    client = await connect(attrs.evolve(SCRIPT, replies=(endless,)))
+
+    await client.send("response.create")
+    await client.connection.wait_for(DELTA, 30)
+    await client.send("response.cancel")
+    done = (await client.next("response.done"))["response"]
+
+    assert done["status"] == "cancelled"
