@@ -95,8 +95,13 @@ _CODE_BY_TEXT: Final = (("already has an active response", _BUSY), ("no active r
 """Some servers put no code in an error, or put it where the type belongs."""
 
 
+def _text(value: Any) -> str:
+    """Return a text or a number as a text; empty for whatever else a peer puts in its place."""
+    return str(value) if isinstance(value, str | int) else ""
+
+
 def _turn_of(response: _Response) -> int | None:
-    turn = str((response.metadata or {}).get("turn", ""))
+    turn = _text((response.metadata or {}).get("turn"))
     return int(turn) if turn.isascii() and turn.isdigit() and len(turn) <= _TURN_DIGITS else None
 
 
@@ -170,7 +175,7 @@ def _code_of(details: Any) -> str:
     if not isinstance(error, dict):
         return ""
     # Some servers put the code where the type belongs.
-    return _plain(str(error.get("code") or error.get("type") or ""))
+    return _plain(_text(error.get("code")) or _text(error.get("type")))
 
 
 def _plain(code: str) -> str:
@@ -230,6 +235,7 @@ _SILENT: Final = frozenset({
     "response.text.delta", "response.text.done", "response.function_call_arguments.delta",
 })  # fmt: skip
 """Events that belong to the protocol and change nothing in a call."""
+_TOO_DEEP: Final = "realtime message: nested too deeply"
 _DECODE: Final = msgspec.json.Decoder(_Message).decode
 _DECODE_TAG: Final = msgspec.json.Decoder(_Tag).decode
 
@@ -248,6 +254,16 @@ def _strike_out(message: _Message, redaction: Redaction) -> None:
         redaction.response_over(message.response.id if message.response else response_id)
 
 
+def _kind_of(text: str | bytes) -> str:
+    """Return the type of a message that is otherwise not as it should be."""
+    try:
+        return _DECODE_TAG(text).type
+    except RecursionError:
+        raise MalformedError(_TOO_DEEP) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise MalformedError(f"realtime message: {place_of(error)}") from None
+
+
 def decode(text: str | bytes, at: float, redaction: Redaction | None = None) -> Event | SessionUpdated | None:
     """Return what a server event means to a call, None where it means nothing or all its words are kept back.
 
@@ -255,11 +271,10 @@ def decode(text: str | bytes, at: float, redaction: Redaction | None = None) -> 
     """
     try:
         message = _DECODE(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        try:
-            kind = _DECODE_TAG(text).type
-        except (msgspec.DecodeError, UnicodeDecodeError) as worse:
-            raise MalformedError(f"realtime message: {place_of(worse)}") from None
+    except RecursionError:
+        raise MalformedError(_TOO_DEEP) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        kind = _kind_of(text)
         if kind in _READ:
             raise MalformedError(f"realtime {kind}: {place_of(error)}") from None
         message = _Message(kind)
