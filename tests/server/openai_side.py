@@ -32,7 +32,8 @@ from tests.server.by_hand import LOUD, QUIET, TIMEOUT_S, Api, Hands, Twilio, by_
 WORDS = "מה שעות הפתיחה?"
 VOICE = bytes([0x55]) * 8 * 200
 SCRIPT = Script(default_utterance=Utterance(WORDS), default_reply=Reply("בתשע.", VOICE * 5, rate=50.0), speed=50.0)
-GRACELESS = TurnConfig(grace_ms=0)
+GRACELESS = TurnConfig(grace_ms=0, moment_ms=60_000)
+"""Nobody is asked for a moment because the machine is busy."""
 HASTY = TurnConfig(grace_ms=0, reply_timeout_ms=200, cancel_timeout_ms=100)
 NEXT = "ובשישי?"
 HEARD = 15 + 15 + 25

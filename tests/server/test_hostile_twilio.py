@@ -173,7 +173,9 @@ async def test_what_comes_before_the_start_is_counted_and_not_heard(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "sent", [text(media()), text("{}"), text({"event": "connected"}), ws_frame(PING), ws_frame(PONG)]
+    "sent",
+    [text(media()), text("{}"), text({"event": "connected"}), ws_frame(PING), ws_frame(PONG)],
+    ids=["media", "nothing", "connected", "ping", "pong"],
 )
 async def test_talk_without_a_start_is_closed(tmp_path: Path, sent: bytes) -> None:
     async with beside(tmp_path) as hands:

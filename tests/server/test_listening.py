@@ -17,6 +17,7 @@ from attrs import evolve
 from callfsm.config import ClipsConfig, Config, LimitsConfig
 from callfsm.environment import Environment
 from callfsm.hearing.wav import write_wav
+from callfsm.server import loop_watch
 from callfsm.server.app import build_admin_app, build_app
 from callfsm.server.listening import OPERATOR, PUBLIC, Bounds, listen
 from callfsm.server.shared import Server, make_server
@@ -405,7 +406,10 @@ async def test_without_a_token_the_operators_listener_asks_for_none() -> None:
 # The event loop
 
 
-async def test_late_loop_is_measured_and_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_late_loop_is_measured_and_is_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_watch, "TOO_LATE_S", 0.5)
     async with door() as public:
         for late_s in (0.5, 1.0):
             asyncio.get_running_loop().call_soon(time.sleep, 0.8)
