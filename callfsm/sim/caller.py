@@ -118,6 +118,25 @@ class SimulatedCaller:
         self._streaming.cancel()
         await self._lose()
 
+    async def press(self, digits: str) -> None:
+        """Press keys, a quarter of a second each."""
+        for digit in digits:
+            await self._line.press(digit)
+            await self.silence(0.25)
+
+    def stop_reading(self) -> None:
+        """Take nothing more off the socket, as a peer that hangs."""
+        self._line.is_reading.clear()
+
+    def read_on(self) -> None:
+        """Take what has come meanwhile, and what comes."""
+        self._line.is_reading.set()
+
+    @property
+    def socket(self) -> Socket:
+        """The media socket itself, for misbehaviour."""
+        return self._socket
+
     async def send_raw(self, message: str | bytes) -> None:
         """Send a text or binary message as it stands, outside the numbering: for misbehaviour."""
         if isinstance(message, str):

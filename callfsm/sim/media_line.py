@@ -62,6 +62,8 @@ class MediaLine:
     frames_streamed: int = attrs.field(default=0, init=False)
     started_s: float = attrs.field(default=0.0, init=False)
     is_over: bool = attrs.field(default=False, init=False)
+    is_reading: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    """Cleared, nothing more is read off the socket: what the server sends piles up on its way."""
     _stream_sid: str = attrs.field(init=False)
     _numbers: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
 
@@ -77,6 +79,7 @@ class MediaLine:
     async def start(self, parameters: Mapping[str, str]) -> None:
         """Send `connected` and `start`; line time begins."""
         self.started_s = asyncio.get_running_loop().time()
+        self.is_reading.set()
         await self._socket.send_str(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
         start = {
             "accountSid": self.details.account_sid,
@@ -94,6 +97,10 @@ class MediaLine:
         self.end()
         await self._socket.close()
 
+    async def press(self, digit: str) -> None:
+        """Send the key that was pressed."""
+        await self._send("dtmf", dtmf={"track": "inbound_track", "digit": digit})
+
     async def stream(self) -> None:
         """Stream frames until the call is over, each at its own time: a late one does not delay the next."""
         loop = asyncio.get_running_loop()
@@ -109,6 +116,7 @@ class MediaLine:
     async def listen(self) -> None:
         """Play and log what the server sends, until the socket closes."""
         async for message in self._socket:
+            await self.is_reading.wait()
             await self._happen(self.earpiece.advance(self._sample_now()))
             if message.type is WSMsgType.TEXT:
                 await self._receive(message.data)
