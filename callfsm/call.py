@@ -27,6 +27,8 @@ SECOND_OF_WORDS = 15
 """So many characters are said in a second, more or less."""
 HISTORY_TURNS = 40
 """So many turns of the call are told to a Realtime session that replaces a lost one."""
+TURN_CHARACTERS = 4000
+"""So much of each."""
 
 
 @define(eq=False)
@@ -161,6 +163,10 @@ class Call:
         """Return an event id for a message of ours, unique in the call."""
         self._event_ids += 1
         return f"{prefix}{self._event_ids}"
+
+    def tell_history(self, role: str, text: str) -> None:
+        """Remember a turn of the call, for a session that may replace this one."""
+        self.history.append((role, text[:TURN_CHARACTERS]))
 
     def log(self, level: int, message: str) -> None:
         """Have a line written to the call's log."""

@@ -110,7 +110,9 @@ class LimitsConfig:
     start_s: float = _option(5.0, "from a media socket's opening to its start; else it is closed (1008)", WAIT_S)
     no_media_s: float = _option(15.0, "without the caller's audio end the call", WAIT_S)
     token_s: float = _option(60.0, "a media socket's token lives", WAIT_S)
-    request_s: float = _option(10.0, "for all of an HTTP request to arrive", WAIT_S)
+    request_s: float = _option(
+        10.0, "for a request's head to arrive, as long again for its body, and for the answer to be taken", WAIT_S
+    )
     connections: int = _option(
         0,
         "open connections of the public listener, more are closed at once; 0: 100 and two a call",
@@ -123,13 +125,20 @@ class LimitsConfig:
     realtime_message_bytes: int = _option(2**24, "the largest message of OpenAI", between(65_536, 2**28))
     realtime_connect_s: float = _option(5.0, "for a connection to OpenAI", WAIT_S)
     realtime_ready_s: float = _option(5.0, "from there to session.updated", WAIT_S)
-    realtime_tries: int = _option(3, "tries to get a session, a 401 is not tried again", between(1, 20))
+    realtime_tries: int = _option(
+        3,
+        "tries to get a session; not again after a 401 or 403, an exhausted quota, rejected settings, 1008 or 4xxx",
+        between(1, 20),
+    )
     realtime_tries_s: float = _option(10.0, "in which the tries must lie", WAIT_S)
     realtime_silent_s: float = _option(
         10.0, "without any message of OpenAI after one that it must answer, and the session is lost", WAIT_S
     )
     realtime_session_s: float = _option(
-        3000.0, "a session's age from which it is renewed between two turns; OpenAI ends it after 3600", WAIT_S
+        3000.0,
+        "a session's age from which it is renewed between two turns, by chance up to a twentieth sooner;"
+        " a shorter call (max_call_s) never renews; OpenAI ends it after 3600",
+        WAIT_S,
     )
     breaker_calls: int = _option(
         3, "calls that OpenAI fails, with no reply between, and it is down", between(1, 1000)
@@ -209,7 +218,11 @@ class Config:
         200, "live calls at most; further callers hear that all lines are busy", between(1, 100_000)
     )
     max_call_s: int = _option(1800, "the longest call", between(1, 86_400))
-    warning_s: int = _option(60, "before max_call_s the caller hears the clip `warning`; 0: never", between(0, 3600))
+    warning_s: int = _option(
+        60,
+        "before max_call_s the caller hears the clip `warning`; 0, or not below max_call_s: never",
+        between(0, 3600),
+    )
     drain_s: int = _option(600, "live calls may go on so long after SIGTERM", between(0, 86_400))
     realtime: RealtimeConfig = RealtimeConfig()
     gate: GateConfig = GateConfig()

@@ -100,7 +100,7 @@ class AnswerTool:
 
 @frozen
 class RenewSession:
-    """Close the Realtime session, which is old, and connect anew."""
+    """Leave the Realtime session, which is old, for the one that is ready to take its place."""
 
 
 @frozen

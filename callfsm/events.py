@@ -69,21 +69,21 @@ class RealtimeLost:
 
 @frozen
 class RealtimeMissing:
-    """For moment_ms there has been no Realtime session and the caller has been silent; told again while it is so."""
+    """For moment_ms no Realtime session and a silent caller; told again until the clip `moment` is being played."""
 
     at: float
 
 
 @frozen
 class RealtimeExpiring:
-    """The Realtime session is old and will be ended soon by the API; told again until there is another."""
+    """The Realtime session is old, and another is ready to take its place; told again until it has."""
 
     at: float
 
 
 @frozen
 class CallExpiring:
-    """The longest call is nearly over; told again until the caller has been told."""
+    """The longest call is nearly over; told again until the caller is being told."""
 
     at: float
 

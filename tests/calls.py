@@ -22,7 +22,7 @@ from callfsm.events import (
     TranscriptCompleted,
 )
 from callfsm.machine import dispatch
-from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clips
+from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clip, Clips
 from callfsm.speaking.playback import Piece
 from callfsm.speaking.prompts import Facts, briefing, greeting_instructions, reminder_instructions
 
@@ -101,7 +101,7 @@ class Story:
 
     def with_clips(self) -> "Story":
         """The same with recordings in mid-call: half a second asks for a moment, 100 ms warn of the end."""
-        return evolve(self, clips=Clips(Piece(CLIP_ITEM, audio(500)), Piece(CLIP_ITEM, audio(100))))
+        return evolve(self, clips=Clips(Clip(Piece(CLIP_ITEM, audio(500))), Clip(Piece(CLIP_ITEM, audio(100)))))
 
     def call(self) -> Call:
         call = Call.begin(

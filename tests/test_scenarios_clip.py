@@ -1,10 +1,44 @@
 """A greeting that is a recording: played word for word, interrupted like any other speech, and told to the model."""
 
-from callfsm.effects import CancelResponse, ClearPlayback, CreateItem, CreateResponse, PlayAudio, TruncateItem
-from callfsm.events import CallEnded, PlaybackMarked, RealtimeError, RealtimeLost, RealtimeReady, TimerFired
+from attrs import evolve
+
+from callfsm.effects import (
+    DEBUG,
+    CancelResponse,
+    ClearPlayback,
+    CreateItem,
+    CreateResponse,
+    DeleteItem,
+    Log,
+    PlayAudio,
+    TruncateItem,
+)
+from callfsm.events import (
+    AudioCommitted,
+    CallEnded,
+    PlaybackMarked,
+    RealtimeError,
+    RealtimeLost,
+    RealtimeMissing,
+    RealtimeReady,
+    TimerFired,
+    TranscriptCompleted,
+)
 from callfsm.machine import dispatch
+from callfsm.speaking.clips import CLIP_ITEM, Clip, Clips
+from callfsm.speaking.playback import Piece
 from callfsm.states.base import State
-from tests.calls import GREETING_BUSINESS, audio, clip_business, greeted_by_clip, loud, louds, quiets
+from callfsm.states.transcripts import ECHO_LINE
+from tests.calls import (
+    GREETING_BUSINESS,
+    audio,
+    clip_business,
+    greeted_by_clip,
+    loud,
+    louds,
+    quiets,
+    reply_requested,
+)
 
 GREETING = GREETING_BUSINESS.greeting
 
@@ -61,3 +95,14 @@ def test_it_goes_on_when_the_session_is_lost() -> None:
 
     assert call.state is State.WAITING_FOR_USER
     assert [CreateItem("assistant", GREETING)] == effects
+
+
+def test_the_echo_of_a_recording_in_mid_call_is_nobodys() -> None:
+    moment = Clip(Piece(CLIP_ITEM, audio(1600)), "רק רגע, בבקשה.")
+    waiting = evolve(reply_requested(), clips=Clips(moment=moment)).then(RealtimeLost(3.0), RealtimeMissing(6.0))
+    heard = waiting.then(TimerFired(6.5), louds(6.75, 15, "e"), quiets(6.75, 30, "q"))
+    call = heard.then(RealtimeReady(7.0), AudioCommitted(7.125, "u2")).call()
+    effects = dispatch(call, TranscriptCompleted(7.25, "u2", "רק רגע בבקשה"))
+
+    assert [Log(DEBUG, ECHO_LINE), DeleteItem("u2")] == effects[:2]
+    assert [("user", "שלום לך")] == list(call.history)

@@ -20,7 +20,7 @@ from callfsm.effects import (
 from callfsm.events import RealtimeLost, ResponseDone
 from callfsm.speaking.response import Owed
 from callfsm.states.base import State
-from callfsm.states.tools import MOST_DIGITS, MOST_OPEN, STILL_TALKING, TOOL_FAILED, UNKNOWN_TOOL
+from callfsm.states.tools import MOST_DIGITS, MOST_OPEN, STILL_TALKING, TOO_MANY_TOOLS, TOOL_FAILED, UNKNOWN_TOOL
 from callfsm.wire.realtime import decode
 from tests.calls import GREETING_BUSINESS, SILENT_BUSINESS, TOOL_BUSINESS
 from tests.dialogue import Dialogue, calibrated, greeted_by_the_caller
@@ -749,7 +749,16 @@ def test_more_functions_at_once_than_anybody_needs_are_refused() -> None:
         dialogue.openai.calls("lookup", call_id=f"c{number}")
 
     assert MOST_OPEN == len(dialogue.did(CallTool))
-    assert [AnswerTool(f"c{MOST_OPEN}", UNKNOWN_TOOL)] == told(dialogue)
+    assert [AnswerTool(f"c{MOST_OPEN}", TOO_MANY_TOOLS)] == told(dialogue)
+
+
+def test_a_function_that_is_being_asked_is_not_asked_again() -> None:
+    dialogue = asked()
+    for _ in range(3):
+        dialogue.openai.calls("lookup")
+
+    assert 1 == len(dialogue.did(CallTool))
+    assert [Count("stray_tool")] * 2 == dialogue.did(Count)
 
 
 def test_of_keys_pressed_without_end_the_newest_are_told() -> None:

@@ -10,7 +10,7 @@ import msgspec
 from callfsm.audit.journal import FORMAT_VERSION
 from callfsm.effects import Log
 from callfsm.events import EVENTS, AudioDelta, Event, ReplyDue, RmsFrame
-from callfsm.speaking.clips import CLIP_ITEM, Clips
+from callfsm.speaking.clips import CLIP_ITEM, Clip, Clips
 from callfsm.speaking.playback import Piece
 from callfsm.states.base import State
 
@@ -93,17 +93,16 @@ def clips_of(header: dict[str, Any]) -> Clips:
     """Return the recordings that were at hand in mid-call, which sound like nothing; none in an older journal."""
     told = header.get("clips", {})
     try:
-        pieces = {name: _clip(**clip) for name, clip in told.items()}
-        return Clips(**pieces)
+        return Clips(**{name: _clip(**clip) for name, clip in told.items()})
     except (AttributeError, TypeError, ValueError):
         raise LineError("the header's clips is not of the right form") from None
 
 
-def _clip(*, bytes: int, levels_rms: list[int]) -> Piece:  # noqa: A002 - as the header names it
+def _clip(*, bytes: int, levels_rms: list[int], words: str = "") -> Clip:  # noqa: A002 - as the header names it
     is_right = type(bytes) is int and 0 <= bytes <= MAX_AUDIO_BYTES and all(type(one) is int for one in levels_rms)
-    if not is_right:
+    if not is_right or type(words) is not str:
         raise ValueError("no clip")
-    return Piece(CLIP_ITEM, silence(bytes), tuple(levels_rms))
+    return Clip(Piece(CLIP_ITEM, silence(bytes), tuple(levels_rms)), words)
 
 
 def end_of(values: dict[str, Any]) -> dict[str, Any]:

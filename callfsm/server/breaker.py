@@ -1,7 +1,6 @@
 """The circuit breaker: where OpenAI fails call after call, new callers hear an apology and not a dead line."""
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections import deque
@@ -30,7 +29,7 @@ class Breaker:
         self._limits = limits
         self._gauge = gauge
         self._now = now
-        self._failed_at: deque[float] = deque(maxlen=limits.breaker_calls)
+        self._failures: deque[tuple[float, str]] = deque(maxlen=limits.breaker_calls)
         self._opened = asyncio.Event()
         self._reason = ""
 
@@ -43,10 +42,10 @@ class Breaker:
         """Note why a call ended."""
         if not reason.startswith(OPENAI_FAILED):
             return
-        self._failed_at.append(self._now())
-        is_full = len(self._failed_at) == self._limits.breaker_calls
-        is_soon = self._now() - self._failed_at[0] <= self._limits.breaker_s
-        if is_full and (is_soon or reason in FINAL):
+        self._failures.append((self._now(), reason))
+        is_full = len(self._failures) == self._limits.breaker_calls
+        is_soon = self._now() - self._failures[0][0] <= self._limits.breaker_s
+        if is_full and (is_soon or all(why in FINAL for _, why in self._failures)):
             self._open(reason)
 
     def spoke(self) -> None:
@@ -61,7 +60,7 @@ class Breaker:
         self._gauge.set(1)
 
     def _close(self) -> None:
-        self._failed_at.clear()
+        self._failures.clear()
         if not self.is_open:
             return
         _LOG.warning("[OPENAI] Up again")
@@ -76,7 +75,15 @@ class Breaker:
             # Servers that lost OpenAI together come apart.
             spread = random.uniform(0.75, 1.25)  # noqa: S311
             await asyncio.sleep(looks * self._limits.breaker_probe_s * spread)
-            if self.is_open:
-                with contextlib.suppress(RefusedError, UnavailableError):
-                    await probe()
-                    self._close()
+            if self.is_open and await self._is_up(probe):
+                self._close()
+
+    async def _is_up(self, probe: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await probe()
+        except (RefusedError, UnavailableError):
+            return False
+        except Exception:  # noqa: BLE001
+            # A bug of ours must not keep the door closed: the next calls will tell.
+            _LOG.exception("[BUG] OpenAI cannot be looked for")
+        return True

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -10,9 +11,12 @@ from callfsm.config import Business, ClipsConfig
 from callfsm.config_checks import ConfigError
 from callfsm.hearing.mulaw import levels_rms
 from callfsm.hearing.wav import ulaw_of_wav
-from callfsm.speaking.clips import CLIP_ITEM, Clips
+from callfsm.speaking.clips import CLIP_ITEM, Clip, Clips
 from callfsm.speaking.playback import Piece
 
+MOMENT_WORDS: Final = "רק רגע, בבקשה."
+WARNING_WORDS: Final = "השיחה תסתיים בעוד דקה."
+"""What the recordings that ship say, by which their echo is known; nobody knows what an operator's says."""
 _SHIPPED = resources.files("callfsm.clips")
 
 
@@ -21,14 +25,17 @@ def read_clips(config: ClipsConfig) -> Mapping[str, bytes]:
     return {name: _read(f"clips.{name}", path, f"{name}.wav") for name, path in attrs.asdict(config).items()}
 
 
-def spoken_clips(wavs: Mapping[str, bytes]) -> Clips:
+def spoken_clips(config: ClipsConfig, wavs: Mapping[str, bytes]) -> Clips:
     """Return those of the wav files that are spoken in mid-call, as a call takes them."""
-    return Clips(moment=_spoken(wavs["moment"]), warning=_spoken(wavs["warning"]))
+    return Clips(
+        moment=_spoken(wavs["moment"], "" if config.moment else MOMENT_WORDS),
+        warning=_spoken(wavs["warning"], "" if config.warning else WARNING_WORDS),
+    )
 
 
-def _spoken(wav: bytes) -> Piece:
+def _spoken(wav: bytes, words: str) -> Clip:
     audio = ulaw_of_wav(wav)
-    return Piece(CLIP_ITEM, audio, levels_rms(audio))
+    return Clip(Piece(CLIP_ITEM, audio, levels_rms(audio)), words)
 
 
 def _read(key: str, path: str, shipped: str) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import random
 from typing import Final, Protocol
 
@@ -19,24 +18,28 @@ from callfsm.server.realtime_session import (
     check_close,
     open_session,
 )
+from callfsm.server.spare_session import SpareSession
 from callfsm.wire import realtime
 from callfsm.wire.malformed import MalformedError
 
-FIRST_PAUSE_S: Final = 1.0
-PAUSE_FACTOR: Final = 3
-LEAST_OF_PAUSE: Final = 0.5
-"""Of a pause so much is certain, the rest is left to chance: calls that lost their sessions together come apart."""
-SPREAD_S: Final = 0.25
+FIRST_BACKOFF_S: Final = 1.0
+BACKOFF_FACTOR: Final = 3
+LEAST_OF_BACKOFF: Final = 0.5
+"""Of a back-off so much is certain, and the rest is jitter: calls that lost their sessions together come apart."""
+JITTER_S: Final = 0.25
 """The same for the first try after a session that lasted, for which nobody should wait."""
 STEADY_S: Final = 5.0
-"""A session that lived as long was a good one: the tries are counted anew."""
+"""After a session that lived as long the tries are counted anew."""
+LASTING_S: Final = 60.0
+MOST_SPEECHLESS: Final = 3
+"""So many sessions in a row may end without a word, each before LASTING_S: the next one would not last either."""
+LEAST_AGE: Final = 0.95
+"""Of realtime_session_s so much is certain, and the rest is left to chance."""
 WAITING_BYTES: Final = 2**20
 """Some 60 s of the caller's audio, base64 and JSON included."""
 MOST_AHEAD_S: Final = 1800.0
 """So much audio ahead of the clock is no reply."""
 LOOK_S: Final = 1.0
-SPARE_EACH_S: Final = 30.0
-"""Between two tries to get a session that is to take an old one's place."""
 BURST_MESSAGES: Final = 32
 """So many are read at a stretch; receiving does not let others run while messages are waiting."""
 
@@ -68,9 +71,8 @@ class RealtimeLink:
         self._outbox = Outbox("realtime", WAITING_BYTES, drops_audio=True)
         self._renewed = asyncio.Event()
         self._is_answer_awaited = False
-        self._spare: asyncio.Task[aiohttp.ClientWebSocketResponse] | None = None
-        self._spare_reader: asyncio.Task[None] | None = None
-        self._spare_tried_at = -math.inf
+        self._has_spoken = False
+        self._spare = SpareSession(self._open)
         self.ready_at: float | None = None
         """When the session that there is began, on the loop's clock."""
         self.missing_since = self._now()
@@ -97,19 +99,17 @@ class RealtimeLink:
     @property
     def has_spare(self) -> bool:
         """Whether a session is ready to take the place of this one, which is old."""
-        spare = self._spare
-        is_made = spare is not None and spare.done() and not spare.cancelled() and spare.exception() is None
-        return spare is not None and is_made and not spare.result().closed
+        return self._spare.is_ready
 
     async def run(self) -> None:
         """Keep a session until cancelled; feed the end of the call where none can be had, or none lasts."""
         try:
             await self._keep_session()
         finally:
-            await self._drop_spare()
+            await self._spare.close()
 
     async def _keep_session(self) -> None:
-        tries, first_at = 0, self._now()
+        tries, speechless, first_at = 0, 0, self._now()
         while True:
             tries += 1
             retry_after_s = lived_s = 0.0
@@ -123,24 +123,19 @@ class RealtimeLink:
                 reason, retry_after_s = str(error), error.retry_after_s
             if lived_s >= STEADY_S or self._renewed.is_set():
                 tries, first_at = 0, self._now()
+                is_good = self._has_spoken or lived_s >= LASTING_S or self._renewed.is_set()
+                speechless = 0 if is_good else speechless + 1
                 self._renewed.clear()
-            pause_s = max(_pause_s(tries), retry_after_s)
+            pause_s = max(_backoff_s(tries), retry_after_s)
             is_late = self._now() + pause_s > first_at + self._limits.realtime_tries_s
-            if tries >= self._limits.realtime_tries or is_late:
+            if tries >= self._limits.realtime_tries or is_late or speechless >= MOST_SPEECHLESS:
                 self._owner.feed(CallEnded(self._now(), reason))
                 return
             if not self.has_spare:
                 await asyncio.sleep(pause_s)
 
     async def _next_session(self) -> aiohttp.ClientWebSocketResponse:
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            with contextlib.suppress(RefusedError, UnavailableError):
-                socket = await spare
-                await self._stop_reading_spare()
-                if not socket.closed:
-                    return socket
-        return await self._open()
+        return await self._spare.take() or await self._open()
 
     async def _open(self) -> aiohttp.ClientWebSocketResponse:
         result = "ready"
@@ -152,29 +147,11 @@ class RealtimeLink:
         finally:
             self._owner.tried(result)
 
-    async def _open_spare(self) -> aiohttp.ClientWebSocketResponse:
-        socket = await self._open()
-        self._spare_reader = asyncio.create_task(_read_unheard(socket))
-        return socket
-
-    async def _stop_reading_spare(self) -> None:
-        if self._spare_reader is not None:
-            self._spare_reader.cancel()
-            await asyncio.gather(self._spare_reader, return_exceptions=True)
-
-    async def _drop_spare(self) -> None:
-        if self._spare is not None:
-            self._spare.cancel()
-            with contextlib.suppress(asyncio.CancelledError, RefusedError, UnavailableError):
-                socket = await self._spare
-                await self._stop_reading_spare()
-                await socket.close()
-
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> float:
         """Carry a session until its socket is lost, or left for another; return how many seconds it lived."""
         began = self.ready_at = self._now()
         self._renewed.clear()
-        self._is_answer_awaited = False
+        self._is_answer_awaited = self._has_spoken = False
         self._owner.feed(RealtimeReady(began))
         legs = [
             asyncio.create_task(leg)
@@ -213,6 +190,7 @@ class RealtimeLink:
             if event is None or isinstance(event, realtime.SessionUpdated):
                 continue
             if isinstance(event, AudioDelta):
+                self._has_spoken = True
                 spoken_until = max(spoken_until, self._now()) + len(event.audio) / SAMPLE_RATE_HZ
                 if spoken_until > self._now() + MOST_AHEAD_S:
                     raise RefusedError("realtime_flood")
@@ -226,18 +204,13 @@ class RealtimeLink:
         Looks are counted and not seconds: a process that was stopped for long has not been looking.
         """
         awaited_looks = 0
+        # Calls that began together do not renew together.
+        session_s = self._limits.realtime_session_s * random.uniform(LEAST_AGE, 1)  # noqa: S311
         while awaited_looks * LOOK_S < self._limits.realtime_silent_s:
             await asyncio.sleep(LOOK_S)
             awaited_looks = awaited_looks + 1 if self._is_answer_awaited else 0
-            if self._now() >= began + self._limits.realtime_session_s:
-                self._prepare()
-
-    def _prepare(self) -> None:
-        is_in_the_making = self._spare is not None and not self._spare.done()
-        is_due = self._now() >= self._spare_tried_at + SPARE_EACH_S and not is_in_the_making
-        if is_due and not self.has_spare:
-            self._spare_tried_at = self._now()
-            self._spare = asyncio.create_task(self._open_spare())
+            if self._now() >= began + session_s:
+                self._spare.prepare()
 
     def _decode(self, message: aiohttp.WSMessage) -> Event | realtime.SessionUpdated | None:
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -250,15 +223,9 @@ class RealtimeLink:
             return None
 
 
-async def _read_unheard(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Read a session that waits for its turn: pings are answered, and it is known when it is closed."""
-    async for _ in socket:
-        pass
-
-
-def _pause_s(tries: int) -> float:
+def _backoff_s(tries: int) -> float:
     """Return how long to wait after so many tries in a row that failed."""
     if not tries:
-        return random.uniform(0, SPREAD_S)  # noqa: S311 - it spreads tries, and keeps no secret
-    pause_s: float = FIRST_PAUSE_S * PAUSE_FACTOR ** (tries - 1)
-    return pause_s * random.uniform(LEAST_OF_PAUSE, 1)  # noqa: S311
+        return random.uniform(0, JITTER_S)  # noqa: S311 - it spreads tries, and keeps no secret
+    pause_s: float = FIRST_BACKOFF_S * BACKOFF_FACTOR ** (tries - 1)
+    return pause_s * random.uniform(LEAST_OF_BACKOFF, 1)  # noqa: S311

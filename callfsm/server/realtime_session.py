@@ -148,7 +148,7 @@ def check_close(socket: aiohttp.ClientWebSocketResponse) -> None:
     """Raise RefusedError where the API closed a session with a code that says that it will not have us."""
     code = socket.close_code or 0
     if code == aiohttp.WSCloseCode.POLICY_VIOLATION or code >= _FIRST_PRIVATE_CODE:
-        raise RefusedError(f"realtime_closed_{code}")
+        raise RefusedError(f"realtime_closed:{code}")
 
 
 async def probe(http: aiohttp.ClientSession, address: RealtimeAddress, limits: LimitsConfig) -> None:

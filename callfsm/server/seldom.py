@@ -1,4 +1,4 @@
-"""Lines of the log that a stranger could cause at will: at most one a minute."""
+"""Lines of the log that would come without end, caused by strangers or by a machine that is too slow."""
 
 import logging
 import time

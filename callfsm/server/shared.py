@@ -151,7 +151,7 @@ def make_server(
         None if is_insecure else Doorkeeper(environment.twilio_auth_token, config.public_url),
         Tokens(time.monotonic, config.limits.token_s),
         clips,
-        spoken_clips(clips),
+        spoken_clips(config.clips, clips),
         read_greetings(config.business),
         metrics,
         Breaker(config.limits, metrics.realtime_down, time.monotonic),

@@ -8,16 +8,25 @@ from callfsm.speaking.playback import Piece
 
 CLIP_ITEM: Final = "clip"
 """The item that a recording is, of which no conversation knows."""
-NO_CLIP: Final = Piece(CLIP_ITEM, b"")
+
+_SILENCE: Final = Piece(CLIP_ITEM, b"")
+
+
+@frozen
+class Clip:
+    """A recording, mu-law, and its words where they are known; an empty one is never played."""
+
+    piece: Piece = _SILENCE
+    words: str = ""
 
 
 @frozen
 class Clips:
-    """The recordings of one server, mu-law; an empty one is never played."""
+    """The recordings of one server."""
 
-    moment: Piece = NO_CLIP
+    moment: Clip = Clip()
     """There is no session, and the caller is kept waiting."""
-    warning: Piece = NO_CLIP
+    warning: Clip = Clip()
     """The longest call is nearly over."""
 
 

@@ -39,12 +39,12 @@ def is_between_turns(call: "Call", _event: Event) -> bool:
 
 def has_moment_clip(call: "Call", _event: Event) -> bool:
     """There is a recording that asks for a moment's patience."""
-    return bool(call.clips.moment.audio)
+    return bool(call.clips.moment.piece.audio)
 
 
 def has_warning_clip(call: "Call", _event: Event) -> bool:
     """There is a recording that says that the call ends soon."""
-    return bool(call.clips.warning.audio)
+    return bool(call.clips.warning.piece.audio)
 
 
 # Actions
@@ -52,16 +52,16 @@ def has_warning_clip(call: "Call", _event: Event) -> bool:
 
 def ask_for_a_moment(call: "Call", event: Event) -> None:
     """Ask for a moment's patience; what is owed stays owed."""
-    play_recording(call, event, Owed.NOTHING, call.clips.moment, "")
+    play_recording(call, event, Owed.NOTHING, call.clips.moment)
 
 
 def warn_of_the_end(call: "Call", event: Event) -> None:
     """Say that the call ends soon."""
-    play_recording(call, event, Owed.NOTHING, call.clips.warning, "")
+    play_recording(call, event, Owed.NOTHING, call.clips.warning)
 
 
 def renew_session(call: "Call", _event: Event) -> None:
-    """Have the session closed, so that a new one takes its place while nobody waits for it."""
+    """Have the session left for the one that is ready, while nobody waits for it."""
     call.effects.append(RenewSession())
 
 

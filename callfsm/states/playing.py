@@ -7,7 +7,7 @@ from callfsm.effects import WARNING, ClearPlayback, Count, CreateItem, PlayAudio
 from callfsm.events import AudioDelta, Event, PlaybackMarked, ReplyTranscript, RmsFrame
 from callfsm.hearing.mulaw import BYTES_PER_MS, FRAME_MS
 from callfsm.hearing.turn import TurnPhase
-from callfsm.speaking.clips import CLIP_ITEM
+from callfsm.speaking.clips import CLIP_ITEM, Clip
 from callfsm.speaking.language import MIN_HEBREW_SHARE, hebrew_share
 from callfsm.speaking.playback import LOST_MARK_S, Mark, Piece, PlaybackPhase
 from callfsm.speaking.response import Owed, OwedInput, ResponsePhase
@@ -16,6 +16,9 @@ from callfsm.states.responses import response_over
 
 if TYPE_CHECKING:
     from callfsm.call import Call
+
+MOST_WORDS = 10_000
+"""So many characters are remembered of a reply, and more than any reply has."""
 
 # Guards
 
@@ -109,15 +112,15 @@ def play(call: "Call", delta: AudioDelta) -> None:
     speak(call, call.playback.play(delta.at, piece_of(delta)))
 
 
-def play_recording(call: "Call", event: Event, kind: Owed, piece: Piece, words: str) -> None:
+def play_recording(call: "Call", event: Event, kind: Owed, clip: Clip) -> None:
     """Play a recording as the assistant's speech; nothing is generated, and the session does not know it."""
     call.response.kind = kind
     call.response.response_id = None
-    call.reply_transcript, call.reply_words = words, ""
+    call.reply_transcript, call.reply_words = clip.words, ""
     call.is_reply_unknown = True
     call.response.is_cut = False
     call.cut.clear()
-    send_audio(call, call.playback.play(event.at, piece))
+    send_audio(call, call.playback.play(event.at, clip.piece))
     mark_end(call, event)
 
 
@@ -125,7 +128,7 @@ def play_clip(call: "Call", event: Event) -> None:
     """Play the greeting's recording, word for word, as the assistant's speech; nothing is generated."""
     call.response.owe(OwedInput.REQUESTED)
     piece = Piece(CLIP_ITEM, call.greeting_clip, call.greeting_levels_rms)
-    play_recording(call, event, Owed.GREETING, piece, call.business.greeting)
+    play_recording(call, event, Owed.GREETING, Clip(piece, call.business.greeting))
 
 
 def hold_back(call: "Call", delta: AudioDelta) -> None:
@@ -165,9 +168,11 @@ def finish_playback(call: "Call", event: Event) -> None:
     call.cut = call.playback.stop(event.at)
     received = sum(item.received for item in call.cut)
     heard = sum(item.heard for item in call.cut)
-    words = call.words_of_reply[: len(call.words_of_reply) * heard // received] if received else ""
+    # What is announced in mid-call is no turn of the conversation.
+    is_turn = received and call.response.kind is not Owed.NOTHING
+    words = call.words_of_reply[: len(call.words_of_reply) * heard // received] if is_turn else ""
     if words:
-        call.history.append(("assistant", words))
+        call.tell_history("assistant", words)
     if call.is_reply_unknown:
         call.is_reply_unknown = False
         call.cut = []
@@ -191,13 +196,13 @@ def truncate_heard(call: "Call", _event: Event) -> None:
 
 def note_words(call: "Call", event: ReplyTranscript) -> None:
     """Remember the words of a finished piece of the reply."""
-    call.reply_transcript += event.transcript
+    call.reply_transcript = (call.reply_transcript + event.transcript)[:MOST_WORDS]
     call.reply_words = ""
 
 
 def note_next_words(call: "Call", event: ReplyTranscript) -> None:
     """Remember words of the reply as they come."""
-    call.reply_words += event.transcript
+    call.reply_words = (call.reply_words + event.transcript)[:MOST_WORDS]
 
 
 def flag_language(call: "Call", event: ReplyTranscript) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from callfsm.call import Call
 
 UNKNOWN_TOOL = '{"error":"there is no such function"}'
+TOO_MANY_TOOLS = '{"error":"too many functions are being asked"}'
 TOOL_FAILED = '{"error":"the function did not answer in time"}'
 STILL_TALKING = '{"error":"the caller is still talking, so the call goes on"}'
 KEYS_PRESSED = "הלקוח הקיש במקלדת הטלפון: {digits}"
@@ -27,10 +28,10 @@ MOST_DIGITS = 100
 
 
 def is_stray_tool(call: "Call", event: ToolCalled) -> bool:
-    """The function is called by a response that is not the reply being generated."""
+    """The function is called by a response that is not the reply being generated, or is being asked already."""
     response = call.response
     is_current = response.phase is ResponsePhase.ACTIVE and response.response_id == event.response_id
-    return not (is_current and response.kind is Owed.REPLY)
+    return not (is_current and response.kind is Owed.REPLY) or event.call_id in call.tools
 
 
 def is_farewell(call: "Call", event: ToolCalled) -> bool:
@@ -112,9 +113,10 @@ def call_tool(call: "Call", event: ToolCalled) -> None:
 
 
 def refuse_tool(call: "Call", event: ToolCalled) -> None:
-    """Tell the model that there is no such function; a reply is owed."""
+    """Tell the model that there is no such function, or that too many are being asked; a reply is owed."""
     call.response.has_called_tool = True
-    _answer(call, event.call_id, UNKNOWN_TOOL)
+    is_known = any(tool.name == event.name for tool in call.business.tool)
+    _answer(call, event.call_id, TOO_MANY_TOOLS if is_known else UNKNOWN_TOOL)
 
 
 def pass_answer(call: "Call", event: ToolAnswered) -> None:
@@ -150,7 +152,7 @@ def gather_digit(call: "Call", event: DtmfReceived) -> None:
 def tell_digits(call: "Call", _event: Event) -> None:
     """Tell the model which keys were pressed."""
     text = KEYS_PRESSED.format(digits=call.digits)
-    call.history.append(("user", text))
+    call.tell_history("user", text)
     call.tell_realtime(CreateItem("user", text))
     call.digits = ""
     call.digits_deadline = math.inf

@@ -114,7 +114,7 @@ def accept(call: "Call", event: TranscriptCompleted) -> None:
     """Accept the utterance: log what was said; a reply is owed."""
     text = one_line(event.transcript)
     call.log(INFO, f"User said: {text}")
-    call.history.append(("user", text))
+    call.tell_history("user", text)
     call.turn.settle(_utterance(call, event), rejected=False)
     call.response.owe(OwedInput.ACCEPTED)
 

@@ -86,6 +86,10 @@ class UnknownEventError(MalformedError):
     """An event of a kind that means nothing to us."""
 
 
+MOST_NAME: Final = 512
+MOST_WORDS: Final = 10_000
+"""A turn of half a minute has some hundred; a reply of 4096 tokens has fewer."""
+MOST_ARGUMENTS: Final = 2**16
 ODD_CODE: Final = "odd_code"
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TURN_DIGITS: Final = 9
@@ -115,6 +119,19 @@ def _named(message: _Message, name: str, value: str | None) -> str:
     if not value:
         raise MalformedError(f"realtime {message.type}: no {name}")
     return value
+
+
+def _check_sizes(message: _Message) -> None:
+    """Raise MalformedError for a text that is longer than any such text is: it is read on the loop that all share."""
+    response_id = message.response.id if message.response else None
+    names = (message.item_id, message.response_id, message.call_id, message.name, response_id)
+    if any(name is not None and len(name) > MOST_NAME for name in names):
+        raise MalformedError(f"realtime {message.type}: a name is too long")
+    words = message.delta if _READ.get(message.type) is _next_words else message.transcript
+    if words is not None and len(words) > MOST_WORDS:
+        raise MalformedError(f"realtime {message.type}: too many words")
+    if message.arguments is not None and len(message.arguments) > MOST_ARGUMENTS:
+        raise MalformedError(f"realtime {message.type}: too many arguments")
 
 
 def _session_updated(_at: float, message: _Message) -> SessionUpdated:
@@ -278,6 +295,7 @@ def decode(text: str | bytes, at: float, redaction: Redaction | None = None) -> 
         if kind in _READ:
             raise MalformedError(f"realtime {kind}: {place_of(error)}") from None
         message = _Message(kind)
+    _check_sizes(message)
     if redaction is not None:
         _strike_out(message, redaction)
     read = _READ.get(message.type)

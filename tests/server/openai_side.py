@@ -18,7 +18,7 @@ from aiohttp import web
 from callfsm.config import Config, LimitsConfig, TurnConfig
 from callfsm.environment import Environment
 from callfsm.events import Event
-from callfsm.server import link, reminders
+from callfsm.server import link, reminders, spare_session
 from callfsm.server.app import build_app
 from callfsm.server.reminders import Reminders
 from callfsm.server.session import CallSession
@@ -47,8 +47,9 @@ def with_limits(turn: TurnConfig = GRACELESS, **limits: Any) -> Config:
 @contextmanager
 def quick() -> Iterator[None]:
     """Have everything that is waited for come soon."""
-    pauses: dict[str, Any] = {"FIRST_PAUSE_S": 0.02, "SPREAD_S": 0.02, "LOOK_S": 0.05, "SPARE_EACH_S": 0.1}
-    with mock.patch.multiple(link, **pauses), mock.patch.object(reminders, "LOOK_S", 0.02):
+    pauses: dict[str, Any] = {"FIRST_BACKOFF_S": 0.02, "JITTER_S": 0.02, "LOOK_S": 0.05}
+    looks = mock.patch.object(reminders, "LOOK_S", 0.02), mock.patch.object(spare_session, "SPARE_RETRY_S", 0.1)
+    with mock.patch.multiple(link, **pauses), looks[0], looks[1]:
         yield
 
 

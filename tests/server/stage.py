@@ -11,7 +11,7 @@ from aiohttp import web
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from callfsm.config import Business, Config, TurnConfig
+from callfsm.config import Business, Config, LimitsConfig, TurnConfig
 from callfsm.environment import Environment
 from callfsm.server.app import build_app
 from callfsm.server.shared import Server, make_server
@@ -25,6 +25,8 @@ FAST = Config(
     turn=TurnConfig(
         grace_ms=30, cancel_timeout_ms=300, transcript_timeout_ms=500, reply_timeout_ms=800, max_turn_ms=30000
     ),
+    # Callers run ahead of the clock.
+    limits=LimitsConfig(twilio_ahead_s=3600),
     business=(Business(), Business(number="+97239876543", name="מאפייה", enable_greeting=True)),
 )
 QUESTION = load("he_question").ulaw

@@ -256,3 +256,23 @@ async def test_look_that_fails_leaves_it_open(caplog: pytest.LogCaptureFixture) 
 
     assert down() == 0
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+
+
+async def test_look_that_meets_a_bug_opens_the_door(caplog: pytest.LogCaptureFixture) -> None:
+    made, down = breaker(Clock(), breaker_calls=1)
+    made.ended("realtime_lost")
+
+    async def look() -> None:
+        looked.set()
+        raise RuntimeError("can't start new thread")
+
+    looked = asyncio.Event()
+    watch = asyncio.create_task(made.watch(look))
+    async with asyncio.timeout(TIMEOUT_S):
+        await looked.wait()
+    await asyncio.sleep(0)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+    assert down() == 0
+    assert "[BUG] OpenAI cannot be looked for" in caplog.messages

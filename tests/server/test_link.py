@@ -144,7 +144,7 @@ async def test_retry_after_is_waited_for(tmp_path: Path) -> None:
 async def test_pauses_grow_and_are_left_to_chance_in_part(tmp_path: Path) -> None:
     config = with_limits(realtime_tries=4)
     async with simulated(faulty(Fault.SERVER_ERROR), folder=tmp_path, config=config) as stage:
-        with mock.patch.object(link, "FIRST_PAUSE_S", 0.1):
+        with mock.patch.object(link, "FIRST_BACKOFF_S", 0.1):
             line = await stage.hands.call()
             await line.until("closed")
         pauses = [then - before for before, then in pairwise(stage.api.tried_at_s)]
@@ -158,7 +158,7 @@ async def test_pauses_grow_and_are_left_to_chance_in_part(tmp_path: Path) -> Non
 async def test_try_that_would_be_too_late_is_not_made(tmp_path: Path) -> None:
     config = with_limits(realtime_tries=20, realtime_tries_s=0.5)
     async with simulated(faulty(Fault.SERVER_ERROR), folder=tmp_path, config=config) as stage:
-        with mock.patch.object(link, "FIRST_PAUSE_S", 0.1):
+        with mock.patch.object(link, "FIRST_BACKOFF_S", 0.1):
             line = await stage.hands.call()
             await line.until("closed")
 
@@ -167,7 +167,7 @@ async def test_try_that_would_be_too_late_is_not_made(tmp_path: Path) -> None:
 
 def test_pause_before_a_try_lies_within_its_bounds() -> None:
     for tries, most in ((0, 0.25), (1, 1.0), (2, 3.0), (3, 9.0)):
-        pauses = [link._pause_s(tries) for _ in range(200)]
+        pauses = [link._backoff_s(tries) for _ in range(200)]
         assert max(pauses) <= most
         assert min(pauses) >= (most / 2 if tries else 0)
         assert max(pauses) - min(pauses) > most / 4
@@ -175,7 +175,7 @@ def test_pause_before_a_try_lies_within_its_bounds() -> None:
 
 async def test_calls_that_lose_their_sessions_together_do_not_come_back_together(tmp_path: Path) -> None:
     async with driven() as hands:
-        with mock.patch.multiple(link, SPREAD_S=0.25, STEADY_S=0.0):
+        with mock.patch.multiple(link, JITTER_S=0.25, STEADY_S=0.0):
             for number in range(20):
                 await hands.call(f"CA{number}")
             apis = [await ready(hands) for _ in range(20)]
@@ -192,11 +192,22 @@ async def test_calls_that_lose_their_sessions_together_do_not_come_back_together
 
 async def test_session_that_lasted_has_its_tries_anew(tmp_path: Path) -> None:
     async with driven(tmp_path) as hands:
-        with mock.patch.object(link, "STEADY_S", 0.0):
+        with mock.patch.multiple(link, STEADY_S=0.0, LASTING_S=0.0):
             await hands.call()
             for _ in range(3 * ALL):
                 abort(await ready(hands))
             await ready(hands)
+
+
+async def test_sessions_that_all_end_without_a_word_are_given_up(tmp_path: Path) -> None:
+    async with driven(tmp_path) as hands:
+        with mock.patch.object(link, "STEADY_S", 0.0):
+            line = await hands.call()
+            for _ in range(link.MOST_SPEECHLESS):
+                abort(await ready(hands))
+            await line.until("closed")
+
+    assert ending(tmp_path)["reason"] == "realtime_lost"
 
 
 # Renewal
@@ -338,8 +349,8 @@ async def test_tries_are_bounded_where_the_spare_session_is_gone_at_the_last_mom
     take = link.RealtimeLink._next_session
 
     async def take_too_late(self: link.RealtimeLink) -> Any:
-        if self._spare is not None:
-            await (await self._spare).close()
+        if self._spare._socket is not None:
+            await self._spare._socket.close()
         return await take(self)
 
     config = with_limits(realtime_session_s=0.1)

@@ -251,7 +251,7 @@ async def test_session_closed_for_good_ends_the_call_and_no_other(tmp_path: Path
 
         assert "/clips/apology" in await twiml(hands, "/twilio/after")
 
-    assert ending(tmp_path)["reason"] == f"realtime_closed_{code}"
+    assert ending(tmp_path)["reason"] == f"realtime_closed:{code}"
 
 
 async def expires_with_an_error(api: Api) -> None:

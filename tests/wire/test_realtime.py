@@ -34,7 +34,15 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.wire.malformed import MalformedError
-from callfsm.wire.realtime import ODD_CODE, SessionUpdated, UnknownEventError, decode
+from callfsm.wire.realtime import (
+    MOST_ARGUMENTS,
+    MOST_NAME,
+    MOST_WORDS,
+    ODD_CODE,
+    SessionUpdated,
+    UnknownEventError,
+    decode,
+)
 from callfsm.wire.realtime_out import RealtimeEffect, encode, session_update
 
 AT = 7.5
@@ -213,3 +221,22 @@ def test_assistant_of_a_business_without_more_can_hang_up() -> None:
     session = json.loads(session_update(RealtimeConfig(), Business(), "x"))["session"]
 
     assert [tool["name"] for tool in session["tools"]] == ["hang_up"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (f"{TRANSCRIPTION}.completed", {"item_id": "i1", "transcript": "א" * (MOST_WORDS + 1)}),
+        ("response.output_audio_transcript.delta", {"response_id": "r1", "item_id": "a1", "delta": "a" * (MOST_WORDS + 1)}),
+        ("response.output_audio_transcript.done", {"response_id": "r1", "item_id": "a1", "transcript": "a" * (MOST_WORDS + 1)}),
+        ("response.function_call_arguments.done",
+         {"response_id": "r1", "call_id": "c1", "name": "f", "arguments": "1" * (MOST_ARGUMENTS + 1)}),
+        ("response.function_call_arguments.done", {"response_id": "r1", "call_id": "c" * (MOST_NAME + 1), "name": "f", "arguments": "{}"}),
+        ("input_audio_buffer.committed", {"item_id": "i" * (MOST_NAME + 1)}),
+        ("response.created", {"response": {"id": "r" * (MOST_NAME + 1)}}),
+    ],
+    ids=["transcript", "words", "all words", "arguments", "call id", "item id", "response id"],
+)  # fmt: skip
+def test_text_without_measure_is_malformed(kind: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError, match="too"):
+        decode(json.dumps({"type": kind, "event_id": "ev", **fields}), AT)

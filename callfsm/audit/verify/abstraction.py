@@ -70,7 +70,8 @@ def _open(call: Call, _watch: Watch) -> Hashable:
 def _waiting(call: Call, utterance: Utterance) -> Hashable:
     return (
         utterance.loud_ms >= ANSWERABLE_MS and not utterance.is_doubted,
-        utterance.is_doubted and (call.playback.phase is not PlaybackPhase.IDLE or bool(call.clips.moment.audio)),
+        utterance.is_doubted
+        and (call.playback.phase is not PlaybackPhase.IDLE or bool(call.clips.moment.piece.audio)),
         _is_noisy(call) and utterance.interrupts,
         _energy(call, utterance) not in {"", "faint"},
         utterance.item_id is not None,

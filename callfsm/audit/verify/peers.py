@@ -194,7 +194,7 @@ def _is_done(call: Call, at: float) -> Event:
 
 def _is_unpaid(call: Call, at: float) -> Events:
     is_awaited = call.response.phase is not ResponsePhase.NONE
-    is_offered = is_awaited and (call.state is State.GREETING or call.clips.moment.audio)
+    is_offered = is_awaited and (call.state is State.GREETING or call.clips.moment.piece.audio)
     if not is_offered:
         return ()
     code = "insufficient_quota"
@@ -228,7 +228,7 @@ def _where_recordings_are(make: Make) -> Make:
 
     def make_there(call: Call, at: float) -> Events:
         is_floor = call.state in (State.LISTENING, State.WAITING_FOR_USER)
-        return make(call, at) if is_floor and call.clips.moment.audio else ()
+        return make(call, at) if is_floor and call.clips.moment.piece.audio else ()
 
     return make_there
 

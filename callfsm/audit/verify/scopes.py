@@ -14,7 +14,7 @@ from callfsm.audit.verify.inputs import NOISE
 from callfsm.call import Call
 from callfsm.config import Business, Config, GateConfig, Tool, TurnConfig
 from callfsm.machine import Engine
-from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clips
+from callfsm.speaking.clips import CLIP_ITEM, NO_CLIPS, Clip, Clips
 from callfsm.speaking.playback import Piece
 
 CONFIG: Final = Config(
@@ -33,7 +33,8 @@ CONFIG: Final = Config(
 SILENT: Final = Business()
 GREETING: Final = Business(enable_greeting=True)
 CLIP: Final = b"\x55" * 1600
-CLIPS: Final = Clips(Piece(CLIP_ITEM, CLIP), Piece(CLIP_ITEM, CLIP))
+SPOKEN: Final = Clip(Piece(CLIP_ITEM, CLIP))
+CLIPS: Final = Clips(SPOKEN, SPOKEN)
 WITH_TOOL: Final = Business(tool=(Tool(name="lookup", description="finds an order", url="https://shop.example/x"),))
 
 

@@ -44,7 +44,7 @@ _OF_RESPONSE: Final = (ResponseCreated, ResponseDone, RealtimeError, RealtimeLos
 
 def _recorded_bytes(call: Call) -> int:
     # Where calls have recordings in mid-call they have no recorded greeting.
-    return len(call.clips.moment.audio or call.greeting_clip)
+    return len(call.clips.moment.piece.audio or call.greeting_clip)
 
 
 class Debt(Enum):
