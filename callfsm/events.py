@@ -107,10 +107,11 @@ class TranscriptCompleted:
 
 @frozen
 class TranscriptFailed:
-    """No transcript of a committed item will come."""
+    """No transcript of a committed item will come; `code` says why, where the API does."""
 
     at: float
     item_id: str
+    code: str = ""
 
 
 @frozen

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from callfsm.call import Call
-from callfsm.events import Event, RealtimeError, ResponseDone
+from callfsm.events import Event, RealtimeError, ResponseDone, TranscriptCompleted, TranscriptFailed
 from callfsm.server.metrics import KNOWN_CODES, Metrics
 from callfsm.states.base import State
 from callfsm.states.interrupting import BARGE_IN_LINE, CONFIRMED_LINE, RESUMED_LINE
@@ -65,6 +65,11 @@ class CallGauges:
             code = event.code or "none"
             self._metrics.realtime_errors.labels(code if code in KNOWN_CODES else "other").inc()
 
+        if isinstance(event, TranscriptCompleted):
+            self._metrics.transcripts.labels("completed" if event.transcript.strip() else "empty").inc()
+        elif isinstance(event, TranscriptFailed):
+            self._metrics.transcripts.labels("failed").inc()
+
     def tried(self, result: str) -> None:
         """Count a try to get a Realtime session, by what came of it."""
         self._metrics.realtime_sessions.labels(result.partition(":")[0]).inc()
@@ -78,6 +83,7 @@ class CallGauges:
 
     def turn_ended(self) -> None:
         """Note the end of the caller's turn."""
+        self._metrics.transcripts.labels("asked").inc()
         self._turn_ended_at = self._request_awaited_since = time.perf_counter()
 
     def requested(self) -> None:

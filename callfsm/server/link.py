@@ -8,7 +8,16 @@ from typing import Final, Protocol
 import aiohttp
 
 from callfsm.config import LimitsConfig
-from callfsm.events import AudioDelta, CallEnded, Event, RealtimeError, RealtimeLost, RealtimeReady
+from callfsm.events import (
+    AudioDelta,
+    CallEnded,
+    Event,
+    RealtimeError,
+    RealtimeLost,
+    RealtimeReady,
+    ResponseCreated,
+    ResponseDone,
+)
 from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
 from callfsm.server.outbox import Outbox
 from callfsm.server.realtime_session import (
@@ -24,10 +33,11 @@ from callfsm.wire.malformed import MalformedError
 
 FIRST_BACKOFF_S: Final = 1.0
 BACKOFF_FACTOR: Final = 3
-LEAST_OF_BACKOFF: Final = 0.5
+LEAST_OF_BACKOFF: Final = 0.75
 """Of a back-off so much is certain, and the rest is jitter: calls that lost their sessions together come apart."""
 JITTER_S: Final = 0.25
 """The same for the first try after a session that lasted, for which nobody should wait."""
+RENEWED: Final = "left for a new one"
 STEADY_S: Final = 5.0
 """After a session that lived as long the tries are counted anew."""
 LASTING_S: Final = 60.0
@@ -56,6 +66,9 @@ class Owner(Protocol):
     def tried(self, result: str) -> None:
         """Count a try to get a session, by what came of it."""
 
+    def lost(self, why: str) -> None:
+        """Note that a session is gone, and why."""
+
 
 class RealtimeLink:
     """One call's connection to the Realtime API, over as many sockets as it takes."""
@@ -71,6 +84,7 @@ class RealtimeLink:
         self._outbox = Outbox("realtime", WAITING_BYTES, drops_audio=True)
         self._renewed = asyncio.Event()
         self._is_answer_awaited = False
+        self._is_generating = False
         self._has_spoken = False
         self._spare = SpareSession(self._open)
         self.ready_at: float | None = None
@@ -109,12 +123,14 @@ class RealtimeLink:
             await self._spare.close()
 
     async def _keep_session(self) -> None:
-        tries, speechless, first_at = 0, 0, self._now()
+        tries, speechless, first_at, had_session = 0, 0, self._now(), False
         while True:
             tries += 1
             retry_after_s = lived_s = 0.0
             try:
-                lived_s = await self._serve(await self._next_session())
+                socket = await self._next_session()
+                had_session = True
+                lived_s = await self._serve(socket)
                 reason = "realtime_lost"
             except RefusedError as error:
                 self._owner.feed(CallEnded(self._now(), str(error)))
@@ -126,7 +142,7 @@ class RealtimeLink:
                 is_good = self._has_spoken or lived_s >= LASTING_S or self._renewed.is_set()
                 speechless = 0 if is_good else speechless + 1
                 self._renewed.clear()
-            pause_s = max(_backoff_s(tries), retry_after_s)
+            pause_s = max(_backoff_s(tries, is_known=had_session), retry_after_s)
             is_late = self._now() + pause_s > first_at + self._limits.realtime_tries_s
             if tries >= self._limits.realtime_tries or is_late or speechless >= MOST_SPEECHLESS:
                 self._owner.feed(CallEnded(self._now(), reason))
@@ -151,18 +167,22 @@ class RealtimeLink:
         """Carry a session until its socket is lost, or left for another; return how many seconds it lived."""
         began = self.ready_at = self._now()
         self._renewed.clear()
-        self._is_answer_awaited = self._has_spoken = False
+        self._is_answer_awaited = self._is_generating = self._has_spoken = False
         self._owner.feed(RealtimeReady(began))
         legs = [
             asyncio.create_task(leg)
             for leg in (self._read(socket), self._write(socket), self._watch(began), self._renewed.wait())
         ]
+        silence = legs[2]
         try:
             await asyncio.wait(legs, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.ready_at, self.missing_since = None, self._now()
             self._outbox.clear()
             self._owner.feed(RealtimeLost(self.missing_since))
+            if silence.done():
+                # The caller has been waiting as long.
+                self.missing_since -= self._limits.realtime_silent_s
             for leg in legs:
                 leg.cancel()
             ends = await asyncio.gather(*legs, return_exceptions=True)
@@ -170,6 +190,8 @@ class RealtimeLink:
         for end in ends:
             if isinstance(end, Exception):
                 raise end
+        why = "silent" if not silence.cancelled() else f"closed with {socket.close_code}"
+        self._owner.lost(RENEWED if self._renewed.is_set() else why)
         check_close(socket)
         return self._now() - began
 
@@ -181,8 +203,11 @@ class RealtimeLink:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         spoken_until, burst = self._now(), 0
         async for message in socket:
-            self._is_answer_awaited = False
             event = self._decode(message)
+            if isinstance(event, ResponseCreated | ResponseDone):
+                self._is_generating = isinstance(event, ResponseCreated)
+            # A response that has begun has an end.
+            self._is_answer_awaited = self._is_generating
             burst += 1
             if burst >= BURST_MESSAGES:
                 burst = 0
@@ -213,6 +238,9 @@ class RealtimeLink:
                 self._spare.prepare()
 
     def _decode(self, message: aiohttp.WSMessage) -> Event | realtime.SessionUpdated | None:
+        if message.type is aiohttp.WSMsgType.ERROR and not isinstance(message.data, aiohttp.WebSocketError):
+            # The connection broke, or no ping came back: nobody sent a message.
+            return None
         if message.type is not aiohttp.WSMsgType.TEXT:
             self._owner.count(MalformedError("realtime message: not text"))
             return None
@@ -223,9 +251,12 @@ class RealtimeLink:
             return None
 
 
-def _backoff_s(tries: int) -> float:
-    """Return how long to wait after so many tries in a row that failed."""
+def _backoff_s(tries: int, *, is_known: bool) -> float:
+    """Return how long to wait after so many tries in a row that failed.
+
+    An API that has served this call is waited for twice as long: somebody is on the line who was told to wait.
+    """
     if not tries:
         return random.uniform(0, JITTER_S)  # noqa: S311 - it spreads tries, and keeps no secret
-    pause_s: float = FIRST_BACKOFF_S * BACKOFF_FACTOR ** (tries - 1)
+    pause_s: float = (1 + is_known) * FIRST_BACKOFF_S * BACKOFF_FACTOR ** (tries - 1)
     return pause_s * random.uniform(LEAST_OF_BACKOFF, 1)  # noqa: S311

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from logging import WARNING
+from logging import INFO, WARNING
 from typing import Final
 
 import aiohttp
@@ -19,12 +19,13 @@ from callfsm.events import (
     RmsFrame,
     SpeechDetected,
     TimerFired,
+    TranscriptFailed,
 )
 from callfsm.machine import dispatch
 from callfsm.server.breaker import Breaker
 from callfsm.server.bugs import contained
 from callfsm.server.gauges import CallGauges
-from callfsm.server.link import RealtimeLink
+from callfsm.server.link import RENEWED, RealtimeLink
 from callfsm.server.logs import CallLog
 from callfsm.server.media_watch import MediaWatch
 from callfsm.server.metrics import Metrics
@@ -45,6 +46,16 @@ CLOSE_CODES: Final = {
 """The close code of the media socket by the reason of the call's end; 1000 for every other."""
 FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
 """Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
+ODD_ENDS: Final = (
+    "shutdown",
+    "no_media",
+    "max_call_s",
+    "cancelled",
+    "twilio_flood",
+    "twilio_broke",
+    "twilio_not_reading",
+)
+"""Reasons, by their beginnings, that are nobody's failure and worth a line all the same."""
 WAITING_BYTES: Final = 16 * 2**20
 """A reply of some twenty minutes that the caller's side does not take is too much."""
 
@@ -119,6 +130,8 @@ class CallSession:
         self._gauges.dispatched(event, call.moves)
         if type(event) is AudioDelta:
             self._breaker.spoke()
+        elif type(event) is TranscriptFailed:
+            self._tally(f"transcription failed: {event.code or 'no_code'}", 1, tag="REALTIME")
         for effect in effects:
             own = self._performer.perform(effect)
             if isinstance(own, CallTool):
@@ -146,6 +159,10 @@ class CallSession:
         """Count a try to get a Realtime session, by what came of it."""
         self._gauges.tried(result)
 
+    def lost(self, why: str) -> None:
+        """Note that the Realtime session is gone: what a caller then hears is explained by it."""
+        self._log.say(INFO if why == RENEWED else WARNING, f"[REALTIME] Session over: {why}")
+
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
         self._gauges.malformed(error)
@@ -156,9 +173,9 @@ class CallSession:
         self._gauges.set_aside(what, count)
         self._tally(f"twilio messages: {what}", count)
 
-    def _tally(self, place: str, count: int) -> None:
+    def _tally(self, place: str, count: int, tag: str = "WIRE") -> None:
         if place not in self._performer.counts:
-            self._log.say(WARNING, f"[WIRE] {place}")
+            self._log.say(WARNING, f"[{tag}] {place}")
         self._performer.counts[place] += count
 
     def hear(self, at: float, frame: twilio.Frame) -> None:
@@ -239,7 +256,7 @@ class CallSession:
         return self.reason.startswith(FAILURES)
 
     def _report_end(self) -> None:
-        if self.has_failed:
+        if self.has_failed or self.reason.startswith(ODD_ENDS):
             self._log.say(WARNING, f"[CALL] Ended: {self.reason}")
         if self._journal is not None:
             state = self._call.state.name

@@ -18,7 +18,7 @@ from callfsm.events import (
 from callfsm.states.base import State, StateSpec
 from callfsm.states.base import Transition as T
 from callfsm.states.frames import drop_frame
-from callfsm.states.interrupting import BARGE_IN, STOPPED_BY_WORDS
+from callfsm.states.interrupting import BARGE_IN, OWE_REST_AGAIN, STOPPED_BY_WORDS
 from callfsm.states.link import END, READY
 from callfsm.states.playing import WORDS, play, playback_deadline, stop_playback
 from callfsm.states.responses import (
@@ -28,6 +28,7 @@ from callfsm.states.responses import (
     cancel_response,
     is_current_response,
     is_generating,
+    is_reply,
 )
 from callfsm.states.speaking import ENDS_OF_REPLY, LOSSES
 from callfsm.states.tools import ANSWERS, DIGITS, DIGITS_ASIDE, TOOL_OVERDUE, TOOLS, is_leaving, leave, stay
@@ -59,7 +60,8 @@ SPEC = StateSpec(
         *TOOL_OVERDUE,
         *OVERDUE_ASIDE,
         T(TimerFired, ENDED,      (is_generating, is_leaving),    (leave, stop_playback)),
-        T(TimerFired, CANCELLING, (is_generating,),               (stop_playback, cancel_response, stay)),
+        T(TimerFired, CANCELLING, (is_generating, is_reply),      (*OWE_REST_AGAIN, stop_playback, cancel_response, stay)),
+        T(TimerFired, CANCELLING, (is_generating,),               (stop_playback, cancel_response)),
         T(TimerFired, ENDED,      (is_leaving,),                  (leave, stop_playback)),
         T(TimerFired, LISTENING,  (has_real_user,),               (stop_playback, stay)),
         T(TimerFired, WAITING,    (),                             (stop_playback,)),

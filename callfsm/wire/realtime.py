@@ -149,7 +149,8 @@ def _transcribed(at: float, message: _Message) -> Event:
 
 
 def _not_transcribed(at: float, message: _Message) -> Event:
-    return events.TranscriptFailed(at, _named(message, "item_id", message.item_id))
+    code = _plain(_text((message.error or _Error()).code))
+    return events.TranscriptFailed(at, _named(message, "item_id", message.item_id), code)
 
 
 def _created(at: float, message: _Message) -> Event:

@@ -166,11 +166,11 @@ async def test_try_that_would_be_too_late_is_not_made(tmp_path: Path) -> None:
 
 
 def test_pause_before_a_try_lies_within_its_bounds() -> None:
-    for tries, most in ((0, 0.25), (1, 1.0), (2, 3.0), (3, 9.0)):
-        pauses = [link._backoff_s(tries) for _ in range(200)]
+    for is_known, tries, most in ((False, 0, 0.25), (False, 1, 1.0), (False, 2, 3.0), (True, 1, 2.0), (True, 2, 6.0)):
+        pauses = [link._backoff_s(tries, is_known=is_known) for _ in range(200)]
         assert max(pauses) <= most
-        assert min(pauses) >= (most / 2 if tries else 0)
-        assert max(pauses) - min(pauses) > most / 4
+        assert min(pauses) >= (most * 0.75 if tries else 0)
+        assert max(pauses) - min(pauses) > most / 8
 
 
 async def test_calls_that_lose_their_sessions_together_do_not_come_back_together(tmp_path: Path) -> None:

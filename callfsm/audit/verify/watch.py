@@ -207,7 +207,7 @@ class Watch:
         is_clip = spoken_by is None and (is_greeting or is_announcement)
         if is_announcement:
             # Of what is heard from now on nothing ever begins or ends.
-            self.begun_id, self.turn = None, 0
+            self.begun_id, self.playable_id, self.turn = None, None, 0
         if call.state not in AUDIBLE:
             raise LawBrokenError(Law.NO_STRAY_AUDIO, f"audio in {call.state.name}")
         if not is_clip and (spoken_by is None or spoken_by != self.playable_id):
