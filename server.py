@@ -117,7 +117,7 @@ async def serve(options: argparse.Namespace, server: Server, operators_connectio
     runners = [await listen(build_app(server), server, public, options.host, options.port)]
     try:
         announce(options.host, runners[0])
-        app = build_admin_app(server)
+        app = build_admin_app(server, options.admin_host)
         runners.append(await listen(app, server, operators, options.admin_host, options.admin_port))
         announce(options.admin_host, runners[1])
         await signals.get()
@@ -125,6 +125,10 @@ async def serve(options: argparse.Namespace, server: Server, operators_connectio
     finally:
         for runner in runners:
             await runner.cleanup()
+        # Whoever is impatient now is late: the process is about to exit, and its code is to say that all went well.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 async def drain(server: Server, signals: asyncio.Queue[int]) -> None:
@@ -139,20 +143,21 @@ async def drain(server: Server, signals: asyncio.Queue[int]) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the server; return the exit code: 2 for what cannot be served, 1 for a port that is taken."""
     options = arguments(argv)
-    logs.set_up(options.log_level)
+    log = logs.set_up(options.log_level)
     try:
         config, environment = settings(options)
         fit = fitted(config, all_descriptors())
         server = make_server(fit.config, environment, journal_dir=options.journal, is_insecure=options.insecure)
+        server.metrics.log_lines_lost.count = lambda: log.lost_lines
         uvloop.run(serve(options, server, fit.operators_connections))
     except ConfigError as error:
-        print(f"server.py: {error}", file=sys.stderr)
+        log.handler.write(f"server.py: {error}")
         return 2
     except socket.gaierror as error:
-        print(f"server.py: --host or --admin-host: {error.strerror}", file=sys.stderr)
+        log.handler.write(f"server.py: --host or --admin-host: {error.strerror}")
         return 2
     except OSError as error:
-        print(f"server.py: --port or --admin-port: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        log.handler.write(f"server.py: --port or --admin-port: {os.strerror(error.errno or 0)}")
         return 1
     return 0
 

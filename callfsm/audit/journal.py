@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from callfsm.audit.journal_file import JournalFile, LinesLostError
+from callfsm.audit.journal_file import JournalFile, LinesLostError, NoHeaderError
 from callfsm.audit.losses import Count, Losses
 from callfsm.events import AudioDelta, Event
 from callfsm.states.base import State
@@ -90,7 +90,7 @@ class Journal:
         if self._has_header:
             self._writer.put(self.path, _text(line), is_last="end" in line)
         else:
-            self._writer.drop()
+            self._writer.drop_without_header()
 
 
 def _text(line: dict[str, Any]) -> bytes:
@@ -143,6 +143,10 @@ class JournalWriter:
         """Count a line for which there was no room."""
         self._losses.lost("stalled", 1, "the disk is stalled")
 
+    def drop_without_header(self) -> None:
+        """Count a line of a call for whose header there was no room."""
+        self._losses.lost_without_header(1)
+
     def close(self) -> None:
         """Write what is queued and stop; give up on a disk that stalls."""
         self._closing.set()
@@ -169,23 +173,27 @@ class JournalWriter:
         for path, text in batch:
             if text is not None:
                 texts.setdefault(path, []).append(text)
-        has_lost = False
-        for path, lines in texts.items():
-            has_lost |= not self._append(path, b"".join(lines))
-        for path, text in batch:
-            if text is None:
-                self._close(path)
+        outcomes = {self._append(path, b"".join(lines)) for path, lines in texts.items()}
         written = [text for lines in texts.values() for text in lines]
         self._done_lines += len(written)
         self._done_bytes += sum(map(len, written)) + LINE_BYTES * len(written)
-        if written and not has_lost:
+        if True in outcomes and False not in outcomes:
             self._losses.written()
+        for path, text in batch:
+            if text is None:
+                self._close(path)
 
-    def _append(self, path: Path, text: bytes) -> bool:
-        """Append lines to a file; count those that it does not take, and say whether it took them all."""
+    def _append(self, path: Path, text: bytes) -> bool | None:
+        """Append lines to a file; count those that it does not take, and say whether it took them all.
+
+        None: the disk was not asked.
+        """
         file = self._files.setdefault(path, JournalFile(path))
         try:
             file.append(text)
+        except NoHeaderError as error:
+            self._losses.lost_without_header(error.lines)
+            return None
         except LinesLostError as error:
             self._losses.lost("failed", error.lines, str(error))
             return False

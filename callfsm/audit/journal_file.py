@@ -15,6 +15,10 @@ class LinesLostError(Exception):
         self.lines = lines
 
 
+class NoHeaderError(LinesLostError):
+    """There is no file, for its header was lost before."""
+
+
 class JournalFile:
     """The file of one call. The lock on it says that its writer lives.
 
@@ -34,7 +38,7 @@ class JournalFile:
     def append(self, text: bytes) -> None:
         """Append lines; raise LinesLostError where not all of them are in the file."""
         if self._given_up:
-            raise LinesLostError(text.count(b"\n"), self._given_up)
+            raise NoHeaderError(text.count(b"\n"), self._given_up)
         begin = written = 0
         try:
             begin = self._end()

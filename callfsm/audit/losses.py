@@ -10,7 +10,7 @@ PAUSE_S: Final = 60.0
 _LOG: Final = logging.getLogger("callfsm.journal")
 
 Count = Callable[[str, int], None]
-"""Is told the reason, `stalled` or `failed`, and how many lines were lost to it; by any thread."""
+"""Is told the reason, `stalled`, `failed` or `without_header`, and how many lines were lost to it; by any thread."""
 
 
 class Losses:
@@ -27,12 +27,18 @@ class Losses:
         """Whether the last line of the log about it is that lines are being lost."""
 
     def lost(self, reason: str, lines: int, why: str) -> None:
-        """Count lost lines; `why` is for the log."""
+        """Count lost lines, if there are any; `why` is for the log."""
+        if not lines:
+            return
         self._count(reason, lines)
         with self._lock:
             self._unsaid += lines
             self._why = why
             self._say_when_due()
+
+    def lost_without_header(self, lines: int) -> None:
+        """Count lines of a call whose header was lost: the log knows of that, and the disk may be well by now."""
+        self._count("without_header", lines)
 
     def written(self) -> None:
         """Note that all that was to be written has been."""

@@ -1,13 +1,21 @@
 """The log: one line a record; the call it belongs to stands in a field of its own, in front of the message."""
 
+import atexit
 import logging
+import os
+import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from callfsm.audit.journal import Journal
+from callfsm.server.log_hooks import log_what_python_prints
+from callfsm.server.log_writer import LineWriter
 from callfsm.server.quiet_formatter import QuietFormatter
 
-FORMAT = "%(asctime)s %(levelname)s %(call_sid)s %(message)s"
+FORMAT: Final = "%(asctime)s %(levelname)s %(call_sid)s %(message)s"
+FLUSH_S: Final = 1.0
+MOST_SHOWN: Final = 64
+"""Characters of a CallSid, which has 34."""
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
@@ -15,7 +23,7 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
 
     def __init__(self, call_sid: str, journal: Journal | None) -> None:
         # A peer names the call; a name of two lines must not become two lines of the log.
-        shown = "".join(character if character.isprintable() else "?" for character in call_sid)
+        shown = "".join(character if character.isprintable() else "?" for character in call_sid[:MOST_SHOWN])
         super().__init__(logging.getLogger("callfsm.call"), {"call_sid": shown})
         self._journal = journal
 
@@ -30,9 +38,16 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
         return msg, {**kwargs, "extra": self.extra}
 
 
-def set_up(level: str) -> None:
-    """Log our own lines from this level on, those of libraries from WARNING on, to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(QuietFormatter(FORMAT, defaults={"call_sid": "-"}))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+def set_up(level: str) -> LineWriter:
+    """Log our own lines from this level on, those of libraries from WARNING on, to standard error.
+
+    So is all that Python would print there by itself. At its end the process waits a moment for what is not written.
+    """
+    writer = LineWriter(sys.stderr.fileno() if sys.stderr is not None else os.open(os.devnull, os.O_WRONLY))
+    writer.handler.setFormatter(QuietFormatter(FORMAT, defaults={"call_sid": "-"}))
+    writer.start()
+    logging.basicConfig(level=logging.WARNING, handlers=[writer.handler], force=True)
     logging.getLogger("callfsm").setLevel(level.upper())
+    log_what_python_prints()
+    atexit.register(writer.flush, FLUSH_S)
+    return writer
