@@ -90,6 +90,8 @@ GOOD = {
     'callfsm_connections_refused_total{listener="public"}': "0x60",
     "callfsm_tasks": "80x60",
     'callfsm_journal_lost_lines_total{reason="failed"}': "0x60",
+    'callfsm_journal_lost_lines_total{reason="without_header"}': "0+50x60",
+    "callfsm_log_lines_lost_total": "0x60",
     "callfsm_journals_aborted_total": "0x60",
 }
 ONCE = "_x50 1x9"
@@ -114,6 +116,7 @@ RINGS: list[tuple[str, dict[str, str], dict[str, str]]] = [
     ("CallfsmSignaturesFail",        {'callfsm_rejected_total{reason="bad_signature"}': "0+1x60", "callfsm_active_calls": "0x60"}, {}),
     ("CallfsmRepliesSlow",           buckets("callfsm_reply_seconds"),                                 {}),
     ("CallfsmTranscriptsSlow",       buckets("callfsm_request_seconds"),                               {}),
+    ("CallfsmTranscriptsMissing",    {'callfsm_transcripts_total{result="asked"}': "0+9x60", 'callfsm_transcripts_total{result="completed"}': "0+1x60"}, {}),
     ("CallfsmRealtimeErrors",        {'callfsm_realtime_errors_total{code="server_error"}': "0+1x60"}, {"code": "server_error"}),
     ("CallfsmLinesNoisy",            {'callfsm_interruptions_total{verdict="stopped"}': "0+9x99", 'callfsm_interruptions_total{verdict="resumed"}': "0+6x99"}, {}),
     ("CallfsmLineDeaf",              {'callfsm_line_total{news="deaf"}': ONCE},                        {"news": "deaf"}),
@@ -126,6 +129,7 @@ RINGS: list[tuple[str, dict[str, str], dict[str, str]]] = [
     ("CallfsmMalformed",             {'callfsm_malformed_total{peer="realtime"}': "0+1x60"},           {"peer": "realtime"}),
     ("CallfsmTasksGrow",             {"callfsm_tasks": "0+10x60", "callfsm_active_calls": "10x60", 'callfsm_connections{listener="public"}': "12x60"}, {}),
     ("CallfsmJournalLost",           {'callfsm_journal_lost_lines_total{reason="failed"}': "0x52 1x9"}, {"reason": "failed"}),
+    ("CallfsmLogLost",               {"callfsm_log_lines_lost_total": "0x50 5x9"},                     {}),
     ("CallfsmJournalsAborted",       {"callfsm_journals_aborted_total": "0x50 2x9"},                   {}),
     ("CallfsmDetectorFailed",        {'callfsm_detector_total{result="failed"}': ONCE},                {"result": "failed"}),
     ("CallfsmDetectorDrops",         {'callfsm_detector_total{result="dropped"}': "0+2x60"},           {"result": "dropped"}),

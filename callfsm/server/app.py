@@ -15,7 +15,7 @@ from callfsm.server import webhooks
 from callfsm.server.listening import in_time
 from callfsm.server.loop_watch import watched
 from callfsm.server.media import media
-from callfsm.server.middlewares import operators_token, own_origin
+from callfsm.server.middlewares import operators_token, own_name, own_origin
 from callfsm.server.realtime_session import probe, tell_quota
 from callfsm.server.shared import SERVER, Server
 from callfsm.speaking.prompts import NO_FACTS, briefing
@@ -106,9 +106,9 @@ def build_app(server: Server) -> web.Application:
     return app
 
 
-def build_admin_app(server: Server) -> web.Application:
-    """Return the operator's application."""
-    app = web.Application(middlewares=[in_time, own_origin(public=False), operators_token])
+def build_admin_app(server: Server, host: str = "localhost") -> web.Application:
+    """Return the operator's application, which is asked for by this name or by an address."""
+    app = web.Application(middlewares=[in_time, own_origin(public=False), own_name(host), operators_token])
     app[SERVER] = server
     app.router.add_get("/metrics", metrics)
     _add_health(app)

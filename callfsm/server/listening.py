@@ -17,6 +17,8 @@ PUBLIC: Final = "public"
 OPERATOR: Final = "operator"
 LINGERING_S: Final = 1.0
 """What is left of a body is read for so long after the answer, so that a client still sees the answer."""
+BACKLOG: Final = 128
+"""Connections that the system keeps for us until they are accepted."""
 
 
 @frozen
@@ -38,6 +40,8 @@ class Visitor(web.RequestHandler):
         self._site = site
         self._due: asyncio.TimerHandle | None = None
         self._owes_request = True
+        # Made here and not by aiohttp, so that what a runner was given for its handlers (an access log, say) is not
+        # heeded; `listen` gives none.
         super().__init__(site.http, loop=asyncio.get_running_loop(), lingering_time=LINGERING_S)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,7 +75,7 @@ class Visitor(web.RequestHandler):
                 self._await_request(self.transport)
 
     def _await_request(self, transport: asyncio.Transport) -> None:
-        self._due = self._loop.call_later(self._site.bounds.request_s, self._late, transport)
+        self._due = asyncio.get_running_loop().call_later(self._site.bounds.request_s, self._late, transport)
 
     def _late(self, transport: asyncio.Transport) -> None:
         # One that was only kept alive between two requests has done nothing wrong.
@@ -140,7 +144,9 @@ class BoundedSite(web.BaseSite):
         """Listen; OSError where the address cannot be taken."""
         await super().start()
         host, port = self._address
-        self._server = await asyncio.get_running_loop().create_server(self._meet, host, port, backlog=self._backlog)
+        # aiohttp has no way to give a site another protocol than its own. `_server` is what `stop` of the base class
+        # closes, and where the runner looks for the address.
+        self._server = await asyncio.get_running_loop().create_server(self._meet, host, port, backlog=BACKLOG)
 
     def _meet(self) -> asyncio.Protocol:
         if len(self.visitors) >= self.bounds.connections:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Final
 
+from aiohttp import web
+
 MOST_FRAGMENTS: Final = 1000
 """Empty fragments would be read for ever and never be a message."""
 _MASKED: Final = 0x80
@@ -13,9 +15,21 @@ _BROKEN: Final = b"\xff\xff"
 """A head that aiohttp takes for what it is: it closes the socket with 1002."""
 
 
+def is_handshake(protocol: web.RequestHandler) -> bool:
+    """Say whether aiohttp has done with HTTP here: what else comes is frames, or more than a handshake."""
+    return protocol._upgraded  # noqa: SLF001 - nothing public says it; the minor of aiohttp that was read is pinned
+
+
+def is_ahead(protocol: web.RequestHandler) -> bool:
+    """Say whether something has come behind a handshake that is not answered yet, which RFC 6455 forbids."""
+    # aiohttp keeps it, and would read it as frames, past any check.
+    return bool(protocol._message_tail)  # noqa: SLF001 - as above
+
+
 def require_masks(transport: asyncio.Transport | None) -> None:
     """Have a WebSocket closed with 1002 at the first frame that is not masked, and at a message without end."""
-    # The handshake is over, so that whatever the transport reads from here on is frames.
+    # To be called where a handshake is not ahead of its answer, and before the answer: whatever the transport reads
+    # from here on is frames.
     if transport is not None and isinstance(inner := transport.get_protocol(), asyncio.Protocol):
         transport.set_protocol(_MaskCheck(inner))
 

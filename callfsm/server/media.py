@@ -20,7 +20,7 @@ from callfsm.hearing.mulaw import levels_rms
 from callfsm.server.bugs import BUG_LINE, contained
 from callfsm.server.facts import caller_hash, facts_of
 from callfsm.server.logs import CallLog
-from callfsm.server.masks import require_masks
+from callfsm.server.masks import is_ahead, is_handshake, require_masks
 from callfsm.server.session import CallSession
 from callfsm.server.shared import SERVER, Afterwards, Server
 from callfsm.server.tokens import Ticket
@@ -43,11 +43,7 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     if server.doorkeeper and not server.doorkeeper.admits_socket(request.raw_path, request.headers):
         server.refused("socket_signature", request.path)
         raise web.HTTPForbidden
-    # aiohttp refuses a message of just its limit, too; and it answers a flood of pings without letting others run.
-    limit = server.config.limits.twilio_message_bytes + 1
-    socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, autoping=False, max_msg_size=limit)
-    await socket.prepare(request)
-    require_masks(request.transport)
+    socket = await _opened(server, request)
     server.unstarted.add(socket)
     try:
         start = await _start_of(server, socket)
@@ -66,6 +62,30 @@ async def media(request: web.Request) -> web.WebSocketResponse:
     # A socket on which the protocol was broken is closed already, with the code that says so.
     await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION, drain=False)
     return socket
+
+
+async def _opened(server: Server, request: web.Request) -> web.WebSocketResponse:
+    """Answer the handshake; 400 where it is none, or where frames have come without waiting for the answer."""
+    if not is_handshake(request.protocol):
+        raise _last(web.HTTPBadRequest(text="no_handshake"))
+    if is_ahead(request.protocol):
+        server.refused("broken_protocol", request.path)
+        raise _last(web.HTTPBadRequest(text="broken_protocol"))
+    require_masks(request.transport)
+    # aiohttp refuses a message of just its limit, too; and it answers a flood of pings without letting others run.
+    limit = server.config.limits.twilio_message_bytes + 1
+    socket = web.WebSocketResponse(timeout=CLOSE_S, compress=False, autoping=False, max_msg_size=limit)
+    try:
+        await socket.prepare(request)
+    except web.HTTPBadRequest as refusal:
+        raise _last(refusal) from None
+    return socket
+
+
+def _last(refusal: web.HTTPBadRequest) -> web.HTTPBadRequest:
+    """Return an answer that ends its connection: what else comes on it is no HTTP, or would not be read as such."""
+    refusal.force_close()
+    return refusal
 
 
 async def _start_of(server: Server, socket: web.WebSocketResponse) -> twilio.Start | str:
@@ -167,13 +187,15 @@ async def _leave(
     server: Server, request: web.Request, socket: web.WebSocketResponse, ticket: Ticket, reason: str
 ) -> None:
     """Close the socket, where the session has not, and note what follows the call."""
-    await socket.close(drain=False)
-    if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
-        # The other side does not answer: what it has not read would keep the connection.
-        request.transport.abort()
-    if reason == TRANSFER:
-        server.owe(ticket.call_sid, Afterwards(number=ticket.business.transfer_number))
-    await server.call_ended(ticket.call_sid, reason)
+    try:
+        await socket.close(drain=False)
+        if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE and request.transport is not None:
+            # The other side does not answer: what it has not read would keep the connection.
+            request.transport.abort()
+    finally:
+        if reason == TRANSFER:
+            server.owe(ticket.call_sid, Afterwards(number=ticket.business.transfer_number))
+        await server.call_ended(ticket.call_sid, reason)
 
 
 def _journal(
@@ -196,8 +218,8 @@ def _journal(
             "greeting_clip_bytes": len(clip),
             "greeting_clip_levels_rms": levels,
             "clips": {
-                name: {"bytes": len(piece.audio), "levels_rms": piece.levels_rms}
-                for name, piece in attrs.asdict(server.spoken_clips, recurse=False).items()
+                name: {"bytes": len(clip.piece.audio), "levels_rms": clip.piece.levels_rms, "words": clip.words}
+                for name, clip in attrs.asdict(server.spoken_clips, recurse=False).items()
             },
             "config": journal_values(server.config),
             "caller": caller_hash(ticket.caller, server.environment.twilio_auth_token),

@@ -1,8 +1,12 @@
 """What the operator's monitoring reads, in Prometheus' terms."""
 
+import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 KNOWN_CODES: Final = frozenset({
     "response_cancel_not_active", "conversation_already_has_active_response", "input_audio_buffer_commit_empty",
@@ -12,6 +16,23 @@ KNOWN_CODES: Final = frozenset({
 """Other codes are counted as `other`: a label is no place for what a peer makes up."""
 _LATENCY_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _REPLY_S: Final = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0)
+
+
+class LostLogLines(Collector):
+    """Counts the lines of the log that are lost; asked at each scrape.
+
+    A finalizer may log at any time, also while the lock of a usual counter is held, and would wait for it for ever.
+    """
+
+    def __init__(self) -> None:
+        self.count: Callable[[], int] = lambda: 0
+        self._created_s = time.time()
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the one metric."""
+        family = CounterMetricFamily("callfsm_log_lines_lost", "Lines of the log that standard error did not take.")
+        family.add_metric([], self.count(), created=self._created_s)
+        return [family]
 
 
 class Metrics:
@@ -47,6 +68,13 @@ class Metrics:
         self.realtime_errors = self._counter(
             "callfsm_realtime_errors", "Errors that the Realtime API sent, by their code.", "code"
         )
+        self.transcripts = self._counter(
+            "callfsm_transcripts",
+            "Utterances given to OpenAI (asked), and the transcripts that came: completed, empty, failed.",
+            "result",
+        )
+        for result in ("asked", "completed", "empty", "failed"):
+            self.transcripts.labels(result)
         self.realtime_sessions = self._counter(
             "callfsm_realtime_sessions", "Tries to get a Realtime session, by what came of it.", "result"
         )
@@ -85,13 +113,15 @@ class Metrics:
         )
         self.tasks = Gauge("callfsm_tasks", "Live tasks of the event loop.", registry=self.registry)
         self.journal_lost_lines = self._counter(
-            "callfsm_journal_lost_lines", "Lines that no journal has: the disk stalled, or failed.", "reason"
+            "callfsm_journal_lost_lines", "Lines that no journal has, by the reason.", "reason"
         )
-        for reason in ("stalled", "failed"):
+        for reason in ("stalled", "failed", "without_header"):
             self.journal_lost_lines.labels(reason)
         self.journals_aborted = self._counter(
             "callfsm_journals_aborted", "Journals of a killed process that this one has closed."
         )
+        self.log_lines_lost = LostLogLines()
+        self.registry.register(self.log_lines_lost)
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:
         return Counter(name, says, labels, registry=self.registry)

@@ -1,4 +1,4 @@
-"""What every request must get past before its handler: whose page sent it, and the operator's token."""
+"""What a request must get past before its handler: whose page sent it, and to which name; the operator's token."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
-from callfsm.server.security import bears, is_own_origin
+from callfsm.server.security import bears, is_own_name, is_own_origin
 from callfsm.server.shared import SERVER
 
 OPEN_TO_ALL: Final = ("/livez", "/readyz")
@@ -29,6 +29,24 @@ def own_origin(*, public: bool) -> Middleware:
         if not all(is_own_origin(origin, host) for origin in request.headers.getall(hdrs.ORIGIN, ())):
             server.refused("foreign_origin", place_of(request))
             raise web.HTTPForbidden(text="foreign_origin")
+        return await handler(request)
+
+    return check
+
+
+def own_name(host: str) -> Middleware:
+    """Return what refuses requests for another name than `host`: a page's that leads its own name to this machine.
+
+    To its browser such a page is of our origin, and may send none. Where there is a token, the token decides.
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        server = request.app[SERVER]
+        names = request.headers.getall(hdrs.HOST, ())
+        if not server.environment.admin_token and not all(is_own_name(name, host) for name in names):
+            server.refused("foreign_host", place_of(request))
+            raise web.HTTPForbidden(text="foreign_host")
         return await handler(request)
 
     return check

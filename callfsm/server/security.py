@@ -1,14 +1,18 @@
 """Who may come in: Twilio's signature on webhooks and on the media socket's handshake, and the operator's token."""
 
 import hmac
+import ipaddress
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from multidict import MultiMapping
 from twilio.request_validator import RequestValidator
 
 SIGNATURE = "X-Twilio-Signature"
+_HOST: Final = re.compile(r"\[([^\[\]]*)\](?::[0-9]*)?|([^:\[\]]*)(?::[0-9]*)?")
+"""An address in brackets or a name, and perhaps a port."""
 
 
 class Doorkeeper:
@@ -50,6 +54,19 @@ def is_own_origin(origin: str, host: str) -> bool:
     if usual_port is None or not parts.netloc:
         return False
     return parts.netloc.lower().removesuffix(usual_port) == host.lower().removesuffix(usual_port)
+
+
+def is_own_name(host: str, own: str) -> bool:
+    """Say whether a `Host` is an address, `localhost` or `own`: no name that a stranger can lead to this machine."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    bracketed, name = match.groups()
+    try:
+        ipaddress.ip_address(name if bracketed is None else bracketed)
+    except ValueError:
+        return bracketed is None and name.lower() in {"localhost", own.lower()}
+    return True
 
 
 def bears(token: str, headers: Mapping[str, str]) -> bool:

@@ -19,7 +19,7 @@ from tests.server.test_session import GRACELESS, answered, journal, last_line
 
 
 async def test_session_that_never_lasts_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(link_module, "FIRST_BACKOFF_S", 0.01)
     async with by_hand(folder=tmp_path) as hands:
         twilio = await hands.call()
         for _ in range(Config().limits.realtime_tries):
@@ -41,11 +41,11 @@ async def test_private_close_code_is_not_tried_again(tmp_path: Path) -> None:
         await api.socket.close(code=4000)
         await twilio.until("closed")
 
-    assert last_line(tmp_path)["end"]["reason"] == "realtime_closed_4000"
+    assert last_line(tmp_path)["end"]["reason"] == "realtime_closed:4000"
 
 
 async def test_passing_error_before_the_session_is_ready_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(link_module, "FIRST_BACKOFF_S", 0.01)
     async with by_hand() as hands:
         await hands.call()
         first = await hands.api()
@@ -138,7 +138,7 @@ async def shaken(hands: Hands) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 @pytest.mark.parametrize("spoken_ms", [0, 60_000, 400_000])
 async def test_caller_who_reads_nothing_does_not_keep_the_call(tmp_path: Path, spoken_ms: int) -> None:
-    config = evolve(GRACELESS, limits=LimitsConfig(no_media_s=2.0))
+    config = evolve(GRACELESS, limits=LimitsConfig(no_media_s=0.5))
     async with by_hand(config, folder=tmp_path) as hands:
         reader, writer = await shaken(hands)
         start = {"event": "start", "streamSid": "M", "start": {"callSid": "CA1"}}

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import uvloop
+from aiohttp import web
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +19,22 @@ from callfsm.server.masks import MOST_FRAGMENTS
 from callfsm.server.media import MOST_BEFORE_START
 from callfsm.wire.sequence import MOST_LATE
 from tests.server.beside import answer, beside, ending, events, metric, ready, until_over
-from tests.server.by_hand import LOUD, QUIET
-from tests.server.raw_line import BINARY, CLOSE, PING, PONG, TEXT, media, raw_call, raw_line, start, text, ws_frame
+from tests.server.by_hand import LOUD, QUIET, TIMEOUT_S, Hands
+from tests.server.raw_line import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    RawLine,
+    media,
+    raw_call,
+    raw_line,
+    start,
+    text,
+    ws_frame,
+)
+from tests.server.test_listening import HANDSHAKE, LIVE
 
 QUESTION = [*[QUIET] * 75, *[LOUD] * 15, *[QUIET] * 30]
 HEARD = 15 + 15 + 25
@@ -146,6 +163,131 @@ async def test_message_of_just_the_limit_is_taken(tmp_path: Path) -> None:
             shortest = len(json.dumps({**start(), "more": ""}))
             line.say({**start(), "more": "x" * (LimitsConfig().twilio_message_bytes - shortest)})
             await ready(hands)
+
+
+# What does not wait for the handshake's answer
+
+
+UNMASKED = text(start(), masked=False)
+BEHIND = [
+    ("a start without a mask", [HANDSHAKE + UNMASKED]),
+    ("half of it", [HANDSHAKE + UNMASKED[:40], UNMASKED[40:]]),
+    ("a masked start", [HANDSHAKE + text(start())]),
+    ("half of it", [HANDSHAKE + text(start())[:40], text(start())[40:]]),
+    ("a byte", [HANDSHAKE + b"\x81"]),
+    ("half a frame, then pieces", [HANDSHAKE + ws_frame(TEXT, b"{", fin=False)[:3], ws_frame(0, fin=False) * 2000]),
+    ("a request", [HANDSHAKE + LIVE]),
+    ("with the end of the head", [HANDSHAKE[:-2], b"\r\n" + UNMASKED]),
+    ("behind another request", [LIVE + HANDSHAKE + UNMASKED]),
+]
+LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+
+
+@asynccontextmanager
+async def connected(hands: Hands, *sent: bytes) -> AsyncIterator[RawLine]:
+    """A connection on which this has been sent, and nothing waited for."""
+    host, port = hands.base.removeprefix("://").split(":")
+    line = RawLine(*await asyncio.open_connection(host, int(port)))
+    for piece in sent:
+        line.writer.write(piece)
+        await asyncio.sleep(0)
+    try:
+        yield line
+    finally:
+        line.writer.transport.abort()
+
+
+@LOOPS
+@pytest.mark.parametrize("sent", [pytest.param(sent, id=name) for name, sent in BEHIND])
+def test_frames_that_come_ahead_of_the_answer_are_refused(
+    tmp_path: Path, run: Callable[[Coroutine[Any, Any, None]], None], sent: list[bytes]
+) -> None:
+    async def ahead() -> None:
+        async with beside(tmp_path) as hands:
+            async with connected(hands, *sent) as line:
+                await line.is_closed()
+
+            assert set(hands.server.calls) == {"CA99"}
+            assert metric(hands, "rejected", reason="broken_protocol") == 1
+            assert metric(hands, "rejected", reason="no_start") == 0
+
+    run(ahead())
+
+
+async def test_frames_that_come_ahead_are_answered_with_400(tmp_path: Path) -> None:
+    async with beside(tmp_path) as hands:
+        async with connected(hands, HANDSHAKE + UNMASKED) as line, asyncio.timeout(TIMEOUT_S):
+            heard = await line.reader.read()
+
+    assert heard.startswith(b"HTTP/1.1 400 ")
+    assert heard.endswith(b"\r\n\r\nbroken_protocol")
+
+
+@LOOPS
+def test_two_hundred_thousand_fragments_behind_the_handshake_are_not_read(
+    tmp_path: Path, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    async def ahead() -> None:
+        async with beside(tmp_path) as hands:
+            fragments = text("{", fin=False) + ws_frame(0, fin=False) * 200_000
+            async with connected(hands, HANDSHAKE + fragments) as line:
+                await line.is_closed()
+
+            assert metric(hands, "rejected", reason="broken_protocol") == 1
+
+    run(ahead())
+
+
+@LOOPS
+def test_frames_are_checked_while_the_answer_is_being_taken(
+    tmp_path: Path, run: Callable[[Coroutine[Any, Any, None]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = web.WebSocketResponse.prepare
+
+    async def check() -> None:
+        is_taken = asyncio.Event()
+
+        async def slow(self: web.WebSocketResponse, request: web.Request) -> Any:
+            # As it is with a peer that has not read what it was answered before.
+            writer = await prepare(self, request)
+            await is_taken.wait()
+            return writer
+
+        async with beside(tmp_path) as hands:
+            monkeypatch.setattr("callfsm.server.media.web.WebSocketResponse.prepare", slow)
+            async with raw_line(hands) as line:
+                line.writer.write(UNMASKED)
+                for _ in range(3):
+                    await hands.http.get(f"http{hands.base}/livez")
+                is_taken.set()
+
+                assert await line.code() == 1002
+                assert metric(hands, "rejected", reason="broken_protocol") == 1
+
+    run(check())
+
+
+NO_HANDSHAKES = [
+    ("no upgrade", HANDSHAKE.replace(b"Upgrade: websocket\r\n", b"")),
+    ("an old version", HANDSHAKE.replace(b"Version: 13", b"Version: 12")),
+    ("no key", HANDSHAKE.replace(b"dGhl", b"")),
+    ("a body to come", HANDSHAKE.replace(b"Host: x", b"Host: x\r\nContent-Length: 9")),
+    ("a blank that is none", HANDSHAKE.replace(b"websocket", "websocket\u00a0".encode())),
+]
+
+
+@pytest.mark.parametrize("sent", [pytest.param(sent, id=name) for name, sent in NO_HANDSHAKES])
+async def test_what_is_no_handshake_is_answered_with_400_and_frames_behind_it_are_not_read(
+    tmp_path: Path, sent: bytes
+) -> None:
+    async with beside(tmp_path) as hands:
+        async with connected(hands, sent) as line, asyncio.timeout(TIMEOUT_S):
+            heard = await line.reader.readuntil(b"\r\n\r\n")
+            line.writer.write(UNMASKED * 2)
+            await line.is_closed()
+
+        assert heard.startswith(b"HTTP/1.1 400 ")
+        assert set(hands.server.calls) == {"CA99"}
 
 
 # Before the start

@@ -21,6 +21,7 @@ from callfsm.server import loop_watch
 from callfsm.server.app import build_admin_app, build_app
 from callfsm.server.listening import OPERATOR, PUBLIC, Bounds, listen
 from callfsm.server.shared import Server, make_server
+from tests.server.raw_line import start, text
 
 TIMEOUT_S = 10.0
 OURS = Config(public_url="https://calls.example.org")
@@ -29,6 +30,11 @@ SIGNED = Environment("sk-secret", twilio_auth_token="shhh")
 TOKEN = "0123456789abcdef"
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 FORM = b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+HANDSHAKE = (
+    b"GET /twilio/media HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 @attrs.frozen
@@ -93,12 +99,13 @@ async def door(
     environment: Environment | None = None,
     connections: int = 100,
     name: str = PUBLIC,
+    admin_host: str = "127.0.0.1",
 ) -> AsyncIterator[Door]:
     """Open a listener for the length of the block; insecure, unless the environment has a Twilio token."""
     environment = environment or Environment("sk-secret")
     config = config or Config()
     server = make_server(config, environment, is_insecure=not environment.twilio_auth_token)
-    app = build_app(server) if name == PUBLIC else build_admin_app(server)
+    app = build_app(server) if name == PUBLIC else build_admin_app(server, admin_host)
     bounds = Bounds(name, connections, config.limits.request_s)
     runner: web.AppRunner = await listen(app, server, bounds, "127.0.0.1", 0)
     # Each request of the client is a connection of its own, so that none is left to count.
@@ -244,6 +251,18 @@ async def test_media_socket_is_no_request_any_more() -> None:
         assert public.metric("callfsm_rejected_total", reason="slow_request") is None
 
 
+async def test_frames_behind_a_handshake_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with door() as public:
+        line = await public.line()
+        await line.sends(HANDSHAKE + text(start(), masked=False))
+        answer = await line.rest()
+
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert public.server.calls == {}
+        assert public.metric("callfsm_rejected_total", reason="broken_protocol") == 1
+        assert lines_of(caplog) == ["[DOOR] Refused at /twilio/media: broken_protocol"]
+
+
 # What is no HTTP
 
 CHUNKED = FORM + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -360,6 +379,80 @@ async def test_path_of_a_foreign_page_cannot_forge_a_line_of_the_log(caplog: pyt
         await public.get("/x%0aINFO CA1 User said", Origin="https://evil.example")
 
     assert lines_of(caplog) == ["[DOOR] Refused at an unknown path: foreign_origin"]
+
+
+# By which name
+
+NAMES = [
+    # id                 Host                          is the operator's
+    ("an address",       "127.0.0.1",                  True),
+    ("and a port",       "10.1.2.3:9090",              True),
+    ("version six",      "[::1]:9090",                 True),
+    ("and no port",      "[::1]",                      True),
+    ("a name",           "localhost:1",                True),
+    ("in capitals",      "LocalHost",                  True),
+    ("as configured",    "Metrics.Example:9090",       True),
+    ("another",          "evil.example:9090",          False),
+    ("as a beginning",   "127.0.0.1.evil.example",     False),
+    ("as an end",        "evil.localhost",             False),
+    ("as a user",        "127.0.0.1@evil.example",     False),
+    ("as a path",        "evil.example/127.0.0.1",     False),
+    ("in brackets",      "[localhost]",                False),
+    ("half a bracket",   "[::1",                       False),
+    ("two ports",        "127.0.0.1:80:80",            False),
+    ("a port of words",  "127.0.0.1:evil.example",     False),
+    ("four in brackets", "[evil.example]:9090",        False),
+    ("odd digits",       "\u0661\u0662\u0667.0.0.1",   False),
+    ("nothing",          "",                           False),
+    ("a port alone",     ":9090",                      False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/no-such"])
+@pytest.mark.parametrize(("host", "is_own"), [pytest.param(*c[1:], id=c[0]) for c in NAMES])
+async def test_name_that_is_not_the_operators_is_refused(host: str, path: str, is_own: bool) -> None:
+    async with door(name=OPERATOR, admin_host="metrics.example") as operators:
+        line = await operators.line()
+        await line.sends(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        answer = await line.answer()
+
+        assert (b" 403 " not in answer) == is_own
+        assert operators.metric("callfsm_rejected_total", reason="foreign_host") == (None if is_own else 1)
+
+
+REBOUND = [("a page that asks itself", {"Origin": "http://evil.example:9090"}), ("without an Origin", {})]
+
+
+@pytest.mark.parametrize("headers", [pytest.param(headers, id=name) for name, headers in REBOUND])
+async def test_rebound_page_reads_no_metrics(headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    async with door(name=OPERATOR) as operators:
+        url = f"{operators.url}/metrics"
+        async with operators.http.get(url, headers={"Host": "evil.example:9090", **headers}) as answer:
+            heard = await answer.text()
+
+    assert (answer.status, heard) == (403, "foreign_host")
+    assert lines_of(caplog) == ["[DOOR] Refused at /metrics: foreign_host"]
+
+
+async def test_monitor_of_old_that_sends_no_name_is_answered() -> None:
+    async with door(name=OPERATOR) as operators:
+        line = await operators.line()
+        await line.sends(b"GET /livez HTTP/1.0\r\n\r\n")
+
+        assert b" 200 " in await line.answer()
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": f"Bearer {TOKEN}"}, 200)])
+async def test_token_decides_whatever_the_name(headers: dict[str, str], status: int) -> None:
+    async with door(environment=Environment("sk", admin_token=TOKEN), name=OPERATOR) as operators:
+        answer = await operators.get("/metrics", Host="metrics.example", **headers)
+
+        assert answer.status == status
+
+
+async def test_public_listener_asks_for_no_name() -> None:
+    async with door(OURS, SIGNED) as public:
+        assert (await public.get("/livez", Host="whatever.example")).status == 200
 
 
 # The operator's token

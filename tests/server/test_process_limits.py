@@ -29,7 +29,11 @@ grace_ms = 30
 cancel_timeout_ms = 300
 transcript_timeout_ms = 500
 reply_timeout_ms = 800
+
+[limits]
+twilio_ahead_s = 3600.0
 """
+"""The callers are ten times as fast as the clock."""
 
 
 def config(calls: int, connections: int) -> Config:
