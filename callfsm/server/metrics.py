@@ -1,6 +1,5 @@
 """What the operator's monitoring reads, in Prometheus' terms."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -26,12 +25,11 @@ class LostLogLines(Collector):
 
     def __init__(self) -> None:
         self.count: Callable[[], int] = lambda: 0
-        self._created_s = time.time()
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """Return the one metric."""
         family = CounterMetricFamily("callfsm_log_lines_lost", "Lines of the log that standard error did not take.")
-        family.add_metric([], self.count(), created=self._created_s)
+        family.add_metric([], self.count())
         return [family]
 
 

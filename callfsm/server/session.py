@@ -257,7 +257,7 @@ class CallSession:
 
     def _report_end(self) -> None:
         if self.has_failed or self.reason.startswith(ODD_ENDS):
-            self._log.say(WARNING, f"[CALL] Ended: {self.reason}")
+            self._log.say(WARNING if self.has_failed else INFO, f"[CALL] Ended: {self.reason}")
         if self._journal is not None:
             state = self._call.state.name
             if self._link.dropped:
