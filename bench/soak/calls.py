@@ -69,8 +69,8 @@ class Population:
         try:
             async with asyncio.timeout(CALL_MOST_S):
                 await self._make(kind, details, outcome)
-        except (WrongError, CallOverError, NotConnectedError, TimeoutError, aiohttp.ClientError, OSError) as error:
-            outcome.wrong.append(f"{type(error).__name__}: {error}")
+        except* (WrongError, CallOverError, NotConnectedError, TimeoutError, aiohttp.ClientError, OSError) as group:
+            outcome.wrong += [f"{type(error).__name__}: {error}" for error in _each(group)]
         self.board.forget(details.caller)
         self.outcomes.append(outcome)
 
@@ -145,3 +145,12 @@ def is_allowed(outcome: Outcome) -> bool:
 def journal_of(folder: Path, call_sid: str) -> list[Path]:
     """Return the journals of a call, of which there should be one."""
     return list(folder.glob(f"*-{call_sid}.jsonl"))
+
+
+def _each(group: BaseExceptionGroup[Exception]) -> list[BaseException]:
+    """Return the exceptions of a group, and of the groups in it."""
+    return [
+        one
+        for error in group.exceptions
+        for one in (_each(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

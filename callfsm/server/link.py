@@ -15,8 +15,6 @@ from callfsm.events import (
     RealtimeError,
     RealtimeLost,
     RealtimeReady,
-    ResponseCreated,
-    ResponseDone,
 )
 from callfsm.hearing.mulaw import SAMPLE_RATE_HZ
 from callfsm.server.outbox import Outbox
@@ -69,6 +67,10 @@ class Owner(Protocol):
     def lost(self, why: str) -> None:
         """Note that a session is gone, and why."""
 
+    @property
+    def is_response_awaited(self) -> bool:
+        """Whether a response has been requested that has not ended."""
+
 
 class RealtimeLink:
     """One call's connection to the Realtime API, over as many sockets as it takes."""
@@ -84,7 +86,7 @@ class RealtimeLink:
         self._outbox = Outbox("realtime", WAITING_BYTES, drops_audio=True)
         self._renewed = asyncio.Event()
         self._is_answer_awaited = False
-        self._is_generating = False
+        self._has_heard = False
         self._has_spoken = False
         self._spare = SpareSession(self._open)
         self.ready_at: float | None = None
@@ -167,7 +169,7 @@ class RealtimeLink:
         """Carry a session until its socket is lost, or left for another; return how many seconds it lived."""
         began = self.ready_at = self._now()
         self._renewed.clear()
-        self._is_answer_awaited = self._is_generating = self._has_spoken = False
+        self._is_answer_awaited = self._has_heard = self._has_spoken = False
         self._owner.feed(RealtimeReady(began))
         legs = [
             asyncio.create_task(leg)
@@ -203,11 +205,8 @@ class RealtimeLink:
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         spoken_until, burst = self._now(), 0
         async for message in socket:
+            self._is_answer_awaited, self._has_heard = False, True
             event = self._decode(message)
-            if isinstance(event, ResponseCreated | ResponseDone):
-                self._is_generating = isinstance(event, ResponseCreated)
-            # A response that has begun has an end.
-            self._is_answer_awaited = self._is_generating
             burst += 1
             if burst >= BURST_MESSAGES:
                 burst = 0
@@ -233,7 +232,8 @@ class RealtimeLink:
         session_s = self._limits.realtime_session_s * random.uniform(LEAST_AGE, 1)  # noqa: S311
         while awaited_looks * LOOK_S < self._limits.realtime_silent_s:
             await asyncio.sleep(LOOK_S)
-            awaited_looks = awaited_looks + 1 if self._is_answer_awaited else 0
+            is_silent = not self._has_heard and (self._is_answer_awaited or self._owner.is_response_awaited)
+            awaited_looks, self._has_heard = awaited_looks + 1 if is_silent else 0, False
             if self._now() >= began + session_s:
                 self._spare.prepare()
 

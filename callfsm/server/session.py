@@ -35,6 +35,7 @@ from callfsm.server.realtime_session import RealtimeAddress
 from callfsm.server.reminders import Reminders
 from callfsm.server.tool_calls import ToolCalls
 from callfsm.server.twilio_reader import TwilioReader
+from callfsm.speaking.response import ResponsePhase
 from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
@@ -162,6 +163,11 @@ class CallSession:
     def lost(self, why: str) -> None:
         """Note that the Realtime session is gone: what a caller then hears is explained by it."""
         self._log.say(INFO if why == RENEWED else WARNING, f"[REALTIME] Session over: {why}")
+
+    @property
+    def is_response_awaited(self) -> bool:
+        """Whether a response has been requested that has not ended."""
+        return self._call.response.phase is not ResponsePhase.NONE
 
     def count(self, error: MalformedError) -> None:
         """Count a peer's malformed message; log its place once a call."""
