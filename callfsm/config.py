@@ -132,7 +132,7 @@ class LimitsConfig:
     )
     realtime_tries_s: float = _option(10.0, "in which the tries must lie", WAIT_S)
     realtime_silent_s: float = _option(
-        10.0, "without any message of OpenAI after one that it must answer, and the session is lost", WAIT_S
+        10.0, "without a message of OpenAI while it owes one (a commit, a response), and the session is lost", WAIT_S
     )
     realtime_session_s: float = _option(
         3000.0,

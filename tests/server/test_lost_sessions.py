@@ -335,6 +335,21 @@ async def test_silence_after_a_request(tmp_path: Path) -> None:
     assert told(second) == [("user", WORDS)]
 
 
+async def test_silence_within_a_response(tmp_path: Path) -> None:
+    async with driven(tmp_path, SILENT) as hands:
+        line, api = await begun(hands)
+        async with ear(line) as hearing:
+            create = await said(line, api)
+            await api.creates("r1", create["response"]["metadata"]["turn"])
+            await api.speaks("r1", "item_r1", 200)
+            second = await ready(hands)
+            rest = await second.until("response.create")
+            await replies(second, rest, "r2", value=0x11)
+            await hearing.hears(VOICE + voice(200, 0x11))
+
+    assert "המשך" in rest["response"]["instructions"]
+
+
 async def test_silence_longer_than_a_reply_is_waited_for(tmp_path: Path) -> None:
     """The request has been given up once, and made again, when the session is given up."""
     config = with_limits(turn=attrs.evolve(HASTY, reply_timeout_ms=300), realtime_silent_s=0.5)
