@@ -102,7 +102,10 @@ API: Final = (
     CallKind("API: one reply fails", acts.asks, _replies(_faulty(Fault.FAILED))),
     CallKind("API: all replies fail", acts.waits_for_the_end, _script(Fault.FAILED), ("reply_failed",)),
     CallKind("API: replies without audio", acts.waits_for_the_end, _script(Fault.NO_AUDIO), ("reply_failed",)),
-    CallKind("API: no response", acts.waits_for_the_end, _script(Fault.NO_RESPONSE), ("reply_failed",)),
+    # Which limit is met first is a matter of the configuration.
+    CallKind(
+        "API: no response", acts.waits_for_the_end, _script(Fault.NO_RESPONSE), ("reply_failed", "realtime_lost")
+    ),
     CallKind("API: no transcript", acts.asks_in_vain, _script(Fault.NO_TRANSCRIPT)),
     CallKind(
         "API: says all twice, and late", acts.interrupts_anyhow, _script(Fault.DUPLICATE_DONE, Fault.LATE_DELTAS)
