@@ -80,7 +80,6 @@ async def _loop_watch(app: web.Application) -> AsyncIterator[None]:
 
 async def _breaker_watch(app: web.Application) -> AsyncIterator[None]:
     server = app[SERVER]
-
     business = server.config.business_of("*")
     address = server.realtime_address(business, briefing(business, NO_FACTS))
     watch = asyncio.create_task(server.breaker.watch(lambda: probe(server.http, address, server.config.limits)))

@@ -49,10 +49,12 @@ def _read(key: str, path: str, shipped: str) -> bytes:
     return data
 
 
-def read_greetings(businesses: Iterable[Business]) -> Mapping[str, bytes]:
-    """Return the greeting clips, mu-law, by number; raise ConfigError for one that cannot be played."""
+def read_greetings(businesses: Iterable[Business]) -> Mapping[str, Clip]:
+    """Return the greetings that are recordings, by number; raise ConfigError for one that cannot be played."""
     return {
-        business.number: ulaw_of_wav(_read(f"business[{index}].greeting_clip", business.greeting_clip, ""))
+        business.number: _spoken(
+            _read(f"business[{index}].greeting_clip", business.greeting_clip, ""), business.greeting
+        )
         for index, business in enumerate(businesses)
         if business.greeting_clip
     }

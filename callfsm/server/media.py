@@ -16,7 +16,6 @@ from callfsm.audit.journal import Journal
 from callfsm.call import Call
 from callfsm.config import TRANSFER
 from callfsm.config_file import journal_values
-from callfsm.hearing.mulaw import levels_rms
 from callfsm.server.bugs import BUG_LINE, contained
 from callfsm.server.facts import caller_hash, facts_of
 from callfsm.server.logs import CallLog
@@ -25,12 +24,15 @@ from callfsm.server.session import CallSession
 from callfsm.server.shared import SERVER, Afterwards, Server
 from callfsm.server.tokens import Ticket
 from callfsm.server.twilio_reader import broken
+from callfsm.speaking.clips import Clip
+from callfsm.speaking.playback import Piece
 from callfsm.states.base import State
 from callfsm.wire import twilio
 from callfsm.wire.malformed import MalformedError
 from callfsm.wire.redaction import redaction_of
 
 CLOSE_S: Final = 0.5
+NO_GREETING: Final = Clip()
 _TRANSITIONS: Final = version("transitions")
 """Read once: it stands in a file."""
 MOST_BEFORE_START: Final = 50
@@ -162,11 +164,10 @@ async def _carry(
     try:
         with contained(log, failed):
             now = datetime.now(UTC)
-            clip = server.greetings.get(business.number, b"")
-            levels = levels_rms(clip)
-            journal = _journal(server, start, ticket, now, clip=clip, levels=levels)
+            greeting = server.greetings.get(business.number, NO_GREETING).piece
+            journal = _journal(server, start, ticket, now, greeting)
             facts = facts_of(business, ticket.caller, now)
-            call = Call.begin(config, business, facts, clip, levels, clips=server.spoken_clips)
+            call = Call.begin(config, business, facts, greeting.audio, greeting.levels_rms, clips=server.spoken_clips)
             address = server.realtime_address(business, call.briefing)
             session = CallSession(
                 call, start, journal, server.metrics, breaker=server.breaker, detector=server.detector
@@ -198,9 +199,7 @@ async def _leave(
         await server.call_ended(ticket.call_sid, reason)
 
 
-def _journal(
-    server: Server, start: twilio.Start, ticket: Ticket, now: datetime, *, clip: bytes, levels: tuple[int, ...]
-) -> Journal | None:
+def _journal(server: Server, start: twilio.Start, ticket: Ticket, now: datetime, greeting: Piece) -> Journal | None:
     if server.journals is None:
         return None
     redaction = redaction_of(server.config.privacy.redact)
@@ -215,8 +214,8 @@ def _journal(
             "call_sid": start.start.call_sid,
             "stream_sid": start.stream_sid,
             "business": ticket.business.number,
-            "greeting_clip_bytes": len(clip),
-            "greeting_clip_levels_rms": levels,
+            "greeting_clip_bytes": len(greeting.audio),
+            "greeting_clip_levels_rms": greeting.levels_rms,
             "clips": {
                 name: {"bytes": len(clip.piece.audio), "levels_rms": clip.piece.levels_rms, "words": clip.words}
                 for name, clip in attrs.asdict(server.spoken_clips, recurse=False).items()

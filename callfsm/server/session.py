@@ -22,7 +22,7 @@ from callfsm.events import (
     TranscriptFailed,
 )
 from callfsm.machine import dispatch
-from callfsm.server.breaker import Breaker
+from callfsm.server.breaker import OPENAI_FAILED, Breaker
 from callfsm.server.bugs import contained
 from callfsm.server.gauges import CallGauges
 from callfsm.server.link import RENEWED, RealtimeLink
@@ -45,7 +45,7 @@ CLOSE_CODES: Final = {
     "twilio_flood": aiohttp.WSCloseCode.POLICY_VIOLATION,
 }
 """The close code of the media socket by the reason of the call's end; 1000 for every other."""
-FAILURES: Final = ("reply_failed", "internal_error", "realtime_")
+FAILURES: Final = (*OPENAI_FAILED, "internal_error")
 """Reasons of a call's end, by their beginnings, for which the caller is owed an apology."""
 ODD_ENDS: Final = (
     "shutdown",
@@ -256,14 +256,10 @@ class CallSession:
         if not task.cancelled() and task.exception() is not None:
             self._finish(task.exception())
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the call's end was our side's failure."""
-        return self.reason.startswith(FAILURES)
-
     def _report_end(self) -> None:
-        if self.has_failed or self.reason.startswith(ODD_ENDS):
-            self._log.say(WARNING if self.has_failed else INFO, f"[CALL] Ended: {self.reason}")
+        has_failed = self.reason.startswith(FAILURES)
+        if has_failed or self.reason.startswith(ODD_ENDS):
+            self._log.say(WARNING if has_failed else INFO, f"[CALL] Ended: {self.reason}")
         if self._journal is not None:
             state = self._call.state.name
             if self._link.dropped:

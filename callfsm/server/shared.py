@@ -24,7 +24,7 @@ from callfsm.server.security import Doorkeeper
 from callfsm.server.seldom import Seldom
 from callfsm.server.session import FAILURES, CallSession
 from callfsm.server.tokens import Tokens
-from callfsm.speaking.clips import Clips
+from callfsm.speaking.clips import Clip, Clips
 from callfsm.wire.realtime_out import session_update
 from callfsm.wire.redaction import redaction_of
 
@@ -57,8 +57,8 @@ class Server:
     """The wav files that callers may hear, by name."""
     spoken_clips: Clips
     """Those of them that are spoken in mid-call."""
-    greetings: Mapping[str, bytes]
-    """The greetings that are recordings, mu-law, by the business's number."""
+    greetings: Mapping[str, Clip]
+    """The greetings that are recordings, by the business's number."""
     metrics: Metrics
     breaker: Breaker
     detector: Detector | None = None

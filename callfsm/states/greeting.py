@@ -100,7 +100,7 @@ SPEC = StateSpec(
         T(RealtimeError,       WAITING,    (is_request_blocked, is_second_failure),  (response_over,)),
         T(RealtimeError,       WAITING,    (is_request_blocked, is_blocker_over),    (response_over, owe_greeting)),
         T(RealtimeError,       WAITING,    (is_request_blocked,),                    (block_request, owe_greeting)),
-        T(RealtimeError,       ENDED,      (is_request_unpaid,), (end_for_quota,)),
+        T(RealtimeError,       ENDED,      (is_request_unpaid,),                     (end_for_quota,)),
         T(RealtimeError,       WAITING,    (is_request_refused, is_second_failure),  (response_over,)),
         T(RealtimeError,       WAITING,    (is_request_refused,),                    (response_over, count_failure, owe_greeting)),
         *OTHER_ERRORS,

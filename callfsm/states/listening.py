@@ -176,7 +176,7 @@ SPEC = StateSpec(
         *RENEWAL,
         T(RealtimeError,       None,       (is_request_blocked, is_blocker_over),   (response_over, owe_reply)),
         T(RealtimeError,       None,       (is_request_blocked,),                   (block_request, owe_reply)),
-        T(RealtimeError,       ENDED,      (is_request_unpaid,), (end_for_quota,)),
+        T(RealtimeError,       ENDED,      (is_request_unpaid,),                    (end_for_quota,)),
         T(RealtimeError,       ENDED,      (is_request_refused, is_second_failure), (fail_call,)),
         T(RealtimeError,       None,       (is_request_refused,),                   (response_over, count_failure, owe_reply)),
         *OTHER_ERRORS,

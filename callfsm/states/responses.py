@@ -73,11 +73,15 @@ def is_blocked(call: "Call", _event: Event) -> bool:
     return call.response.phase is ResponsePhase.BLOCKED
 
 
+def _may_answer_request(call: "Call", event: RealtimeError) -> bool:
+    # Some errors name no message of ours.
+    is_addressed = event.event_id in (None, call.response.create_event_id)
+    return is_addressed and call.response.phase is ResponsePhase.REQUESTED
+
+
 def is_request_blocked(call: "Call", event: RealtimeError) -> bool:
     """Our request is refused: another response is active."""
-    addressed = event.event_id in (None, call.response.create_event_id)
-    busy = event.code == "conversation_already_has_active_response"
-    return busy and addressed and call.response.phase is ResponsePhase.REQUESTED
+    return event.code == "conversation_already_has_active_response" and _may_answer_request(call, event)
 
 
 def is_blocker_over(call: "Call", _event: RealtimeError) -> bool:
@@ -98,8 +102,7 @@ def is_quota_exhausted(_call: "Call", event: RealtimeError | ResponseDone) -> bo
 
 def is_request_unpaid(call: "Call", event: RealtimeError) -> bool:
     """Our request is refused, by its name or by none, because the account has nothing left to pay with."""
-    is_addressed = event.event_id in (None, call.response.create_event_id)
-    return is_addressed and is_quota_exhausted(call, event) and call.response.phase is ResponsePhase.REQUESTED
+    return is_quota_exhausted(call, event) and _may_answer_request(call, event)
 
 
 def is_cancel_answered(call: "Call", event: RealtimeError) -> bool:

@@ -39,9 +39,13 @@ def is_farewell(call: "Call", event: ToolCalled) -> bool:
     return event.name == HANG_UP or (event.name == TRANSFER and bool(call.business.transfer_number))
 
 
+def _is_offered(call: "Call", event: ToolCalled) -> bool:
+    return any(tool.name == event.name for tool in call.business.tool)
+
+
 def is_own_tool(call: "Call", event: ToolCalled) -> bool:
     """The function is one of the business's, and not too many are being asked."""
-    return len(call.tools) < MOST_OPEN and any(tool.name == event.name for tool in call.business.tool)
+    return len(call.tools) < MOST_OPEN and _is_offered(call, event)
 
 
 def is_leaving(call: "Call", _event: Event) -> bool:
@@ -115,8 +119,7 @@ def call_tool(call: "Call", event: ToolCalled) -> None:
 def refuse_tool(call: "Call", event: ToolCalled) -> None:
     """Tell the model that there is no such function, or that too many are being asked; a reply is owed."""
     call.response.has_called_tool = True
-    is_known = any(tool.name == event.name for tool in call.business.tool)
-    _answer(call, event.call_id, TOO_MANY_TOOLS if is_known else UNKNOWN_TOOL)
+    _answer(call, event.call_id, TOO_MANY_TOOLS if _is_offered(call, event) else UNKNOWN_TOOL)
 
 
 def pass_answer(call: "Call", event: ToolAnswered) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,16 @@ def test_reply_between_two_failures_has_them_counted_anew() -> None:
     assert not made.is_open
 
 
+async def watches(made: Breaker, look: Callable[[], Awaitable[None]], looked: asyncio.Event) -> None:
+    """Have a breaker look until a look has come to its last answer."""
+    watch = asyncio.create_task(made.watch(look))
+    async with asyncio.timeout(TIMEOUT_S):
+        await looked.wait()
+    await asyncio.sleep(0)
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
 async def test_look_that_fails_leaves_it_open(caplog: pytest.LogCaptureFixture) -> None:
     made, down = breaker(Clock(), breaker_calls=1)
     made.ended("realtime_lost")
@@ -247,12 +257,7 @@ async def test_look_that_fails_leaves_it_open(caplog: pytest.LogCaptureFixture) 
             raise answer
         looked.set()
 
-    watch = asyncio.create_task(made.watch(look))
-    async with asyncio.timeout(TIMEOUT_S):
-        await looked.wait()
-    await asyncio.sleep(0)
-    watch.cancel()
-    await asyncio.gather(watch, return_exceptions=True)
+    await watches(made, look, looked)
 
     assert down() == 0
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
@@ -261,18 +266,13 @@ async def test_look_that_fails_leaves_it_open(caplog: pytest.LogCaptureFixture) 
 async def test_look_that_meets_a_bug_opens_the_door(caplog: pytest.LogCaptureFixture) -> None:
     made, down = breaker(Clock(), breaker_calls=1)
     made.ended("realtime_lost")
+    looked = asyncio.Event()
 
     async def look() -> None:
         looked.set()
         raise RuntimeError("can't start new thread")
 
-    looked = asyncio.Event()
-    watch = asyncio.create_task(made.watch(look))
-    async with asyncio.timeout(TIMEOUT_S):
-        await looked.wait()
-    await asyncio.sleep(0)
-    watch.cancel()
-    await asyncio.gather(watch, return_exceptions=True)
+    await watches(made, look, looked)
 
     assert down() == 0
     assert "[BUG] OpenAI cannot be looked for" in caplog.messages
